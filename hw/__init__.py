@@ -1,0 +1,1 @@
+"""What a hand or a cable touches, and time. Knows no music."""

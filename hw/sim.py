@@ -1,0 +1,133 @@
+"""The twins: the parts of the panel in memory. Same methods as the real ones, plus hands for a test.
+
+What they remember grows without end, so they remember only when asked to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
+from hw.timing import Time
+
+
+class SimJacks:
+    """Jacks without wires. `edges` is a list of `(ns, name, level)`, one for every change of a jack."""
+
+    def __init__(self, time: Time, remember: bool = False) -> None:
+        self.levels = dict.fromkeys(JACKS_OUT, 0)
+        self.edges: list[tuple[int, str, int]] = []
+        self._time = time
+        self._remember = remember
+        self._arrived: list[tuple[str, int, bool]] = []
+
+    def write(self, levels: Mapping[str, int]) -> None:
+        if not levels.keys() <= self.levels.keys():
+            raise KeyError(f"no jacks {tuple(levels)}; expected some of {tuple(self.levels)}")
+        if self._remember:
+            now = self._time.now()
+            self.edges += [(now, name, level) for name, level in levels.items() if self.levels[name] != level]
+        self.levels.update(levels)
+
+    def arrived(self) -> list[tuple[str, int, bool]]:
+        arrived, self._arrived = self._arrived, []
+        return arrived
+
+    def feed(self, name: str, rising: bool, ns: int | None = None) -> None:
+        """Let an edge arrive at the jack `name`, now or at `ns`."""
+        if name not in JACKS_IN:
+            raise KeyError(f"no input jack {name}; expected one of {tuple(JACKS_IN)}")
+        self._arrived.append((name, self._time.now() if ns is None else ns, rising))
+
+    def rises(self, name: str) -> list[int]:
+        """When the jack `name` went high, as far as it is remembered."""
+        return [ns for ns, jack, level in self.edges if jack == name and level]
+
+    def close(self) -> None:
+        self.write({name: 0 for name, level in self.levels.items() if level})
+
+
+class SimKnobs:
+    """Knobs and CV without a chip: what is turned is there at once, and rests at the middle."""
+
+    complaint = ""
+    channels = CHANNELS
+
+    def __init__(self) -> None:
+        self.values = [0.5] * len(KNOBS)
+        self.cv = [0.0] * len(CVS)
+
+    def read(self, channel: int) -> int:
+        if not 0 <= channel < CHANNELS:
+            raise IndexError(f"channel {channel}; the MCP3008 has 0 to {CHANNELS - 1}")
+        return round([*self.values, *self.cv][channel] * COUNTS)
+
+    def turn(self, knob: int, value: float) -> None:
+        """Turn knob 0..3 to `value` in 0..1, past which it does not go."""
+        self.values[knob] = min(max(value, 0.0), 1.0)
+
+    def patch(self, cv: int, value: float) -> None:
+        """Put a voltage on CV 0..3, as a share of what the jack takes."""
+        self.cv[cv] = min(max(value, 0.0), 1.0)
+
+    def close(self) -> None:
+        pass
+
+
+class SimButtons:
+    """Buttons without springs."""
+
+    def __init__(self) -> None:
+        self._presses: list[tuple[str, str]] = []
+
+    def presses(self) -> list[tuple[str, str]]:
+        presses, self._presses = self._presses, []
+        return presses
+
+    def press(self, name: str, kind: str = "press") -> None:
+        """Let a finger press, release or hold the button `name`."""
+        if name not in BUTTONS or kind not in PRESSES:
+            raise KeyError(f"no {kind} of a button {name}; expected one of {PRESSES} of {tuple(BUTTONS)}")
+        self._presses.append((name, kind))
+
+    def close(self) -> None:
+        pass
+
+
+class SimLamps:
+    """Lamps without light: `states` says what each was last told."""
+
+    def __init__(self) -> None:
+        self.states = dict.fromkeys(LEDS, "off")
+
+    def set(self, name: str, state: str) -> None:
+        if name not in self.states or state not in LAMP_STATES:
+            raise KeyError(f"no {state} of a lamp {name}; expected one of {LAMP_STATES} of {tuple(LEDS)}")
+        self.states[name] = state
+
+    def refresh(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self.states = dict.fromkeys(LEDS, "off")
+
+
+class SimMidi:
+    """A MIDI output without a cable. `messages` is a list of `(ns, bytes)`."""
+
+    system = "memory"
+    errors = 0
+
+    def __init__(self, time: Time, name: str = "Fathom", remember: bool = False) -> None:
+        self.name = name
+        self.messages: list[tuple[int, bytes]] = []
+        self._time = time
+        self._remember = remember
+
+    def send(self, message: Sequence[int]) -> bool:
+        if self._remember:
+            self.messages.append((self._time.now(), bytes(message)))
+        return True
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,99 @@
+"""A JACK server of our own, and a listener that is another process: real MIDI without a sound card.
+
+Run as a program it is the listener: `midi_helpers.py NAME COUNT` connects to the output whose name holds
+NAME, says so, and prints what it hears as JSON.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SERVER = f"fathom-test-{os.getpid()}"
+DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG: no server outlives its test, however that ends
+PATIENCE_S = 5.0
+
+
+def need(present: bool, missing: str) -> None:
+    """Skip with that sentence where something is missing; fail where the build promised that it is there."""
+    if not present and os.environ.get("FATHOM_CI") == "1":
+        pytest.fail(missing)
+    if not present:
+        pytest.skip(missing)
+
+
+@contextlib.contextmanager
+def jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
+    """A realtime JACK server without a sound card, found by every client of this test and by no one else."""
+    need(shutil.which("jackd") is not None, "real MIDI: jackd is not here; install jackd2 to run this test")
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", SERVER)
+    command = ["jackd", "-n", SERVER, "-R", "-P", "70", "-d", "dummy", "-r", "48000", "-p", "128"]
+    prctl = ctypes.CDLL(None).prctl
+    server = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: prctl(DIE_WITH_PARENT, signal.SIGKILL),
+    )
+    try:
+        yield server
+    finally:
+        server.send_signal(signal.SIGCONT)  # a test may have stopped it
+        server.terminate()
+        server.wait(PATIENCE_S)
+        for left in Path("/dev/shm").glob(f"*{SERVER}_*"):  # by a server that a test has killed
+            left.unlink()
+
+
+def listener(name: str, count: int) -> subprocess.Popen[str]:
+    """Another process that is connected to the output called `name` and waits for `count` messages."""
+    command = [sys.executable, __file__, name, str(count)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "connected\n"
+    return process
+
+
+def heard(process: subprocess.Popen[str]) -> list[list[int]]:
+    """What the listener heard."""
+    try:
+        text, _ = process.communicate(timeout=2 * PATIENCE_S)
+    finally:
+        process.kill()
+        process.communicate()
+    return json.loads(text)
+
+
+def listen(name: str, count: int) -> None:
+    import rtmidi
+
+    messages: list[list[int]] = []
+    port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="listener")
+    port.ignore_types(sysex=False, timing=False, active_sense=False)
+    port.set_callback(lambda event, _: messages.append(event[0]))
+    until = time.monotonic() + PATIENCE_S
+    while not (found := [i for i, other in enumerate(port.get_ports()) if name in other]):
+        assert time.monotonic() < until, f"no output called {name}"
+        time.sleep(0.02)
+    port.open_port(found[0])
+    print("connected", flush=True)
+    while len(messages) < count and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(0.05)  # one too many would arrive now
+    print(json.dumps(messages), flush=True)
+    os._exit(0)  # closing a port that has a callback can wait for the lock that the callback waits for
+
+
+if __name__ == "__main__":
+    listen(sys.argv[1], int(sys.argv[2]))

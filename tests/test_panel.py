@@ -1,0 +1,172 @@
+"""Opening and closing a panel, and the table of what is on it."""
+
+import glob
+import os
+import subprocess
+import sys
+
+import pytest
+
+from hw import midi, panel
+from hw.errors import PanelError
+from hw.panel import Panel, open_panel
+from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
+from hw.table import BUTTONS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LEDS, PULLED_UP_AT_BOOT, RESERVED, Wiring
+from hw.timing import RealTime, SimTime
+
+
+def test_no_pin_is_used_twice_and_none_that_is_spoken_for():
+    pins = [pin for group in (JACKS_OUT, JACKS_IN, BUTTONS, LEDS) for pin in group.values()]
+
+    assert len(pins) == len(set(pins)) == 20
+    assert not set(pins) & frozenset().union(*RESERVED.values())
+    assert set(pins) <= set(range(28))
+
+
+def test_nothing_that_is_driven_is_pulled_up_at_boot():
+    assert not PULLED_UP_AT_BOOT & {*JACKS_OUT.values(), *LEDS.values()}
+
+
+def test_knobs_and_cv_have_the_eight_channels():
+    assert sorted([*KNOBS.values(), *CVS.values()]) == list(range(8))
+
+
+@pytest.mark.parametrize(
+    ("jacks", "complaint"),
+    [
+        ({"gate1": 9}, "jack gate1 out is on GPIO9, which belongs to SPI0"),
+        ({"gate1": 17, "gate2": 17}, "jack gate2 out is on GPIO17, and so is jack gate1 out"),
+        ({"gate1": 40}, "jack gate1 out is on GPIO40; expected GPIO0 to GPIO27"),
+    ],
+)
+def test_a_wiring_that_cannot_be_is_refused_in_words(jacks, complaint):
+    with pytest.raises(PanelError, match=complaint):
+        Wiring(jacks_out=jacks)
+
+
+def test_the_simulated_panel_has_every_part_and_remembers_when_asked():
+    time = SimTime()
+    box = open_panel("sim", midi_port=None, time=time, remember=True)
+
+    box.jacks.write({"gate1": 1})
+    time.sleep_until(2_000)
+    box.midi[0].send([0x90, 36, 100])
+    box.close()
+
+    assert (box.name, box.notes) == ("sim", [])
+    assert box.jacks.edges == [(0, "gate1", 1), (2_000, "gate1", 0)]
+    assert box.midi[0].messages == [(2_000, b"\x90\x24\x64")]
+
+
+def test_a_panel_plays_in_real_time_unless_told_otherwise():
+    assert isinstance(open_panel("sim", midi_port=None).time, RealTime)
+
+
+def test_closing_leaves_every_gate_low_and_every_lamp_dark_also_the_second_time():
+    box = open_panel("sim", midi_port=None)
+    box.jacks.write(dict.fromkeys(JACKS_OUT, 1))
+    box.lamps.set("play", "on")
+
+    box.close()
+    box.close()
+
+    assert not any(box.jacks.levels.values())
+    assert set(box.lamps.states.values()) == {"off"}
+
+
+def test_a_part_that_does_not_close_keeps_no_other_from_closing():
+    class Stuck(SimMidi):
+        def close(self):
+            raise OSError("stuck")
+
+    time = SimTime()
+    jacks, lamps = SimJacks(time), SimLamps()
+    lamps.set("play", "on")
+    box = Panel("sim", jacks, SimKnobs(), SimButtons(), lamps, [Stuck(time)], time)
+
+    with pytest.raises(OSError, match="stuck"):
+        box.close()
+
+    assert lamps.states["play"] == "off"
+
+
+def test_a_panel_without_midi_plays_on_and_says_what_is_missing(monkeypatch):
+    def none(name):
+        raise PanelError(f"MIDI: nothing to open {name} on. Install it.")
+
+    monkeypatch.setattr(panel, "open_midi_out", none)
+
+    box = open_panel("sim", time=SimTime(), remember=True)
+
+    assert box.notes == ["MIDI: nothing to open Fathom on. Install it."]
+    assert box.midi[0].name == "Fathom"
+    assert box.midi[0].send([0xF8])
+
+
+def test_the_simulated_panel_opens_a_real_port_of_that_name(monkeypatch):
+    opened = []
+    monkeypatch.setattr(panel, "open_midi_out", lambda name: opened.append(name) or SimMidi(SimTime(), name))
+
+    box = open_panel("sim", midi_port="Fathom two")
+
+    assert opened == ["Fathom two"]
+    assert box.notes == []
+
+
+def test_a_panel_of_another_kind_is_refused():
+    with pytest.raises(PanelError, match=r"panel 'pie' is not known; expected pi or sim"):
+        open_panel("pie")
+
+
+def test_the_box_s_own_panel_is_refused_where_there_is_no_header_and_nothing_takes_its_place():
+    pytest.importorskip("gpiod", reason="gpiod is not installed")
+    if glob.glob("/dev/gpiochip*"):
+        pytest.skip("this machine has a gpiochip")
+
+    with pytest.raises(PanelError, match=r"no /dev/gpiochip"):
+        open_panel("pi")
+
+
+def test_a_box_whose_knobs_do_not_open_gives_its_jacks_back(monkeypatch):
+    from hw import jacks, knobs
+
+    closed = []
+
+    class Jacks:
+        def __init__(self, wiring):
+            pass
+
+        def close(self):
+            closed.append("jacks")
+
+    def no_knobs(time):
+        raise PanelError("knobs: no bus.")
+
+    monkeypatch.setattr(jacks, "GpiodJacks", Jacks)
+    monkeypatch.setattr(knobs, "Mcp3008Knobs", no_knobs)
+
+    with pytest.raises(PanelError, match="no bus"):
+        open_panel("pi")
+
+    assert closed == ["jacks"]
+
+
+def test_a_laptop_imports_the_room_without_any_driver():
+    blocked = ("gpiod", "gpiozero", "lgpio", "RPi", "board", "busio", "adafruit_mcp3xxx", "rtmidi", "numpy")
+    code = (
+        "import sys\n"
+        f"for name in {blocked}: sys.modules[name] = None\n"
+        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi, hw.table, hw.timing\n"
+        "box = hw.panel.open_panel('sim')\n"
+        "box.close()\n"
+        "print(*box.notes)\n"
+    )
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+
+    assert result.stdout.startswith("MIDI: python-rtmidi is not installed")
+    assert result.stderr == ""
+
+
+def test_the_sequencer_is_where_the_kernel_puts_it():
+    assert os.path.dirname(midi.SEQUENCER) == "/dev/snd"
