@@ -1,0 +1,1 @@
+"""The instrument: clock, sequencer, decoder, slots, engine, remote control. Knows no pins."""

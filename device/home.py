@@ -1,0 +1,86 @@
+"""Where a box keeps what is its own: slots, settings, control socket. Plays nothing.
+
+FATHOM_HOME names the folder; without it, the place that the XDG base directory specification gives.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from device.client import call
+from device.errors import ModelError
+from device.settings import SLOTS, Settings, read_settings
+from device.slot import Slot, unpack
+from device.slots import SlotFolder, load_file, write_safely
+from hw.errors import PanelError
+
+
+def home() -> Path:
+    """The folder of this box."""
+    if named := os.environ.get("FATHOM_HOME"):
+        return Path(named)
+    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data) / "fathom"
+
+
+def slot_folder() -> SlotFolder:
+    return SlotFolder(home() / "slots")
+
+
+def socket_path() -> Path:
+    """Where a running box listens: FATHOM_SOCKET, or `control.sock` in its folder."""
+    return Path(os.environ.get("FATHOM_SOCKET") or home() / "control.sock")
+
+
+def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:
+    """Settings of a file, or of `settings.toml` in the box's folder, and what cannot be used in it."""
+    chosen = path or home() / "settings.toml"
+    if path is None and not chosen.exists():
+        return Settings(), []
+    try:
+        text = chosen.read_text(encoding="utf-8")
+    except OSError as error:
+        return Settings(), [f"{chosen}: cannot be read ({error.strerror}); the defaults hold."]
+    except UnicodeDecodeError:
+        return Settings(), [f"{chosen}: not a text in UTF-8; the defaults hold."]
+    return read_settings(text, chosen.name)
+
+
+def number_of(word: str) -> int:
+    """A slot's number; ModelError for anything else."""
+    if not word.isdecimal():
+        raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}.")
+    return int(word)
+
+
+def load_slot(word: str) -> Slot:
+    """The slot of a number or of a file. Raises ModelError where it is empty or refused."""
+    return slot_folder().load(int(word)) if word.isdecimal() else load_file(Path(word), Path(word).name)
+
+
+def store(word: str, blob: bytes, say: Callable[[str], None]) -> None:
+    """Write a slot to its number or file, checked, and hand it to the box where one plays."""
+    unpack(blob, f"slot {word}")
+    if word.isdecimal():
+        slot_folder().save(int(word), blob)
+        hand_over(int(word), blob, say)
+    else:
+        Path(word).parent.mkdir(parents=True, exist_ok=True)
+        write_safely(Path(word), blob)
+
+
+def hand_over(number: int, blob: bytes, say: Callable[[str], None]) -> None:
+    """Offer a slot to a running box, which swaps it in on the bar line. That none runs is no complaint."""
+    if not socket_path().exists():
+        return
+    try:
+        answer = call(
+            socket_path(), {"do": "load", "slot": number, "blob": base64.b64encode(blob).decode("ascii")}
+        )
+        if not answer.get("ok"):
+            say(str(answer.get("error")))
+    except PanelError as error:
+        say(str(error))

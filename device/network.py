@@ -1,0 +1,112 @@
+"""Evaluates a stack of dense integer layers, to the same bits on every machine. Trains nothing.
+
+Method: weights are int8, biases int32, activations small integers. A layer's accumulator is the exact
+integer W x + b; it is held in float32, which is exact below 2**24, so that the order in which a library
+adds does not matter. One float64 multiplication per output, rounded half to even, brings the accumulator
+to the next layer's scale: IEEE 754 gives it the same result everywhere (Jacob et al., "Quantization and
+Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018, with the
+fixed-point multiplier written as a float64).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from device.errors import ModelError
+
+EXACT_LIMIT = 2**24  # float32 holds every integer below it
+WEIGHT_LIMIT = 127
+
+
+@dataclass(frozen=True)
+class Dense:
+    """One integer layer: y = clip(rint((W x + b) * scale), low, high).
+
+    weight : int8, shape (outputs, inputs)
+    bias : int32, shape (outputs,), in units of the accumulator
+    scale : float64, shape (outputs,), from accumulator to output code
+    low, high : the range of an output code; 0..255 is a rectified linear unit
+    """
+
+    weight: np.ndarray
+    bias: np.ndarray
+    scale: np.ndarray
+    low: int
+    high: int
+
+    @property
+    def inputs(self) -> int:
+        return self.weight.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        return self.weight.shape[0]
+
+
+class IntegerNetwork:
+    """A stack of `Dense` layers over integer codes within [input_low, input_high].
+
+    Raises ModelError where two layers do not fit, or where an accumulator could grow past what is exact.
+    """
+
+    def __init__(self, layers: list[Dense], input_low: int, input_high: int, name: str = "network"):
+        self.layers = tuple(layers)
+        self.input_low = input_low
+        self.input_high = input_high
+        self.name = name
+        self._check()
+        # Transposed and in float32: (batch, in) @ (in, out) is one library call.
+        self._steps = [
+            (
+                np.ascontiguousarray(layer.weight.T.astype(np.float32)),
+                layer.bias.astype(np.float32),
+                layer.scale.astype(np.float64),
+                float(layer.low),
+                float(layer.high),
+            )
+            for layer in layers
+        ]
+
+    @property
+    def inputs(self) -> int:
+        return self.layers[0].inputs
+
+    @property
+    def outputs(self) -> int:
+        return self.layers[-1].outputs
+
+    def run(self, codes: np.ndarray) -> np.ndarray:
+        """Output codes, float64 integers, shape (batch, outputs), for input codes of shape (batch, inputs).
+
+        A single point of shape (inputs,) gives shape (outputs,). Codes past the stated range are clipped.
+        """
+        x = np.clip(codes, self.input_low, self.input_high).astype(np.float32)
+        y: np.ndarray = x
+        for weight, bias, scale, low, high in self._steps:
+            accumulator = x @ weight  # (batch, out), exact integers
+            accumulator += bias
+            y = accumulator * scale
+            np.rint(y, out=y)
+            np.maximum(y, low, out=y)
+            np.minimum(y, high, out=y)
+            x = y.astype(np.float32)
+        return y
+
+    def _check(self) -> None:
+        largest = max(abs(self.input_low), abs(self.input_high))
+        for index, layer in enumerate(self.layers):
+            if index and layer.inputs != self.layers[index - 1].outputs:
+                raise ModelError(
+                    f"{self.name}.{index}.weight is {layer.weight.shape}, expected "
+                    f"({layer.outputs}, {self.layers[index - 1].outputs}): they do not fit. Learn again."
+                )
+            reach = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * largest
+            reach += np.abs(layer.bias.astype(np.int64))
+            if reach.max() >= EXACT_LIMIT:
+                raise ModelError(
+                    f"{self.name}.{index} can sum to {reach.max()}, expected below {EXACT_LIMIT}: "
+                    "it would not be exact. Learn the slot again."
+                )
+            largest = max(abs(layer.low), abs(layer.high))

@@ -1,0 +1,44 @@
+"""A pattern: what every voice plays on 32 steps. No scores, no time, no sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+STEPS = 32  # in a take: two bars of sixteenths
+STEPS_PER_BEAT = 4  # a step is a sixteenth note
+BEATS_PER_BAR = 4
+STEPS_PER_BAR = STEPS_PER_BEAT * BEATS_PER_BAR
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Hits, velocities and offsets, each of shape (voices, 32).
+
+    hits : bool
+    velocities : float64, 0..1, and 0 where there is no hit
+    offsets : float64, in steps, -0.5..0.5, early is negative, and 0 where there is no hit
+    """
+
+    hits: np.ndarray
+    velocities: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def voices(self) -> int:
+        return self.hits.shape[0]
+
+    @classmethod
+    def empty(cls, voices: int = 1) -> Pattern:
+        """Silence: a pattern that has no hit."""
+        shape = (voices, STEPS)
+        return cls(np.zeros(shape, bool), np.zeros(shape), np.zeros(shape))
+
+    def as_lists(self) -> dict[str, list[list[float]]]:
+        """The pattern for JSON: hits as 0 and 1, the rest rounded to 4 places."""
+        return {
+            "hits": self.hits.astype(int).tolist(),
+            "velocities": np.round(self.velocities, 4).tolist(),
+            "offsets": np.round(self.offsets, 4).tolist(),
+        }

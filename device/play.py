@@ -1,0 +1,185 @@
+"""Puts a running box together: slots, settings, panel, engine, socket, display. Decides nothing musical."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from device import home
+from device.engine import Engine
+from device.ensemble import Ensemble
+from device.errors import ModelError, SettingsError
+from device.pattern import BEATS_PER_BAR
+from device.realtime import claim
+from device.remote import Remote
+from device.settings import VOICES
+from device.slack import Job
+from device.slot import Slot
+from device.slots import FACTORY, load_file
+from device.tape import Tape
+from hw.errors import PanelError
+from hw.panel import open_panel
+from hw.timing import RealTime, SimTime
+
+PUBLISH_MS = 34  # at most 30 times a second
+DISPLAY_LEAVES_S = 2.0  # how long the display may take to give the terminal back
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the front door was asked for."""
+
+    panel: str = "sim"
+    slots: Sequence[str] = ()
+    bpm: float | None = None
+    bars: int | None = None
+    seed: int | None = None
+    tape: Path | None = None
+    settings: Path | None = None
+    knobs: Sequence[float] | None = None
+    simulated_time: bool = False
+    display: Sequence[str] | None = None  # command of the live display; None: none
+
+
+def play(options: Options, say: Callable[[str], None]) -> None:
+    """Play until stopped or for so many bars. `say` takes sentences for the player."""
+    settings, notes = home.load_settings(options.settings)
+    if options.settings and notes:
+        raise SettingsError(notes[0])
+    for key, value in (("bpm", options.bpm), ("seed", options.seed)):
+        if value is not None:
+            settings = settings.changed(key, value)
+    library, slots, complaints = gather(options.slots or [str(n) for n in settings.slots])
+    notes += complaints
+    ensemble = Ensemble(slots)
+    if ensemble.voices > VOICES:
+        notes.append(
+            f"the slots have {ensemble.voices} voices, the panel has {VOICES} gates: the last stay silent."
+        )
+
+    time = SimTime() if options.simulated_time else RealTime()
+    panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
+    panel.notes[:0] = notes
+    tape = Tape(options.tape) if options.tape else None
+    last = options.bars * BEATS_PER_BAR if options.bars else float("inf")
+    try:
+        if options.knobs is not None:
+            _turn(panel.name, panel.knobs, options.knobs)
+        engine = Engine(panel, time, ensemble, settings, library, tape, last)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(_signals(engine))
+            remote = None if options.simulated_time else _serve(engine, stack)
+            if remote and options.display:
+                stack.enter_context(_display(options.display, remote))
+                panel.notes += claim()
+            else:
+                panel.notes += [] if options.simulated_time else claim()
+                for note in panel.notes:
+                    say(note)
+                say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
+            engine.start()
+            engine.run()
+    finally:
+        panel.close()
+        whole = tape.close() if tape else True
+    say(_summary(engine))
+    if not whole:
+        raise PanelError(f"{options.tape}: the tape could not be written whole (is the disk full?).")
+
+
+def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str]]:
+    """Every good slot of the box by number, the slots that play, and what is to be said of bad ones.
+
+    A number falls back to the slot before and then to the factory's; a file that was named must be good.
+    """
+    folder = home.slot_folder()
+    library: dict[int, Slot] = {}
+    for number in folder.filled():
+        with contextlib.suppress(ModelError):
+            library[number] = folder.load(number)
+    slots, notes = [], []
+    for word in wanted:
+        if not word.isdecimal():
+            slots.append(load_file(Path(word), Path(word).name))
+            continue
+        number = int(word)
+        folder.path(number)  # refuses a number that the panel does not have
+        if number not in library:
+            slot, note = folder.last_good(number)
+            library[number] = replace(slot, name=f"slot {number}")
+            notes += [note] if note else []
+        slots.append(library[number])
+    if not slots:
+        slots = [library[min(library)] if library else load_file(FACTORY, "factory slot")]
+    return library, slots, notes
+
+
+def _serve(engine: Engine, stack: contextlib.ExitStack) -> Remote | None:
+    """Open the control socket; a box without one plays on, and says so."""
+    try:
+        remote = Remote(engine, home.socket_path())
+    except PanelError as error:
+        engine.panel.notes.append(f"{error} This one plays without.")
+        return None
+    stack.callback(remote.close)
+    engine.slack.jobs.append(Job(remote.serve, every_ms=4, worst_us=1500))
+    engine.slack.jobs.append(Job(remote.publish, every_ms=PUBLISH_MS, worst_us=500))
+    return remote
+
+
+@contextlib.contextmanager
+def _signals(engine: Engine) -> Iterator[None]:
+    """Let Ctrl-C, a service's stop and a closed terminal end the music in good order."""
+
+    def stop(number: int, frame: object) -> None:
+        engine.stopping = True
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _display(command: Sequence[str], remote: Remote) -> Iterator[None]:
+    """Run the live display beside the engine; give the terminal back as it was, whatever became of it."""
+    import termios
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    child = subprocess.Popen([*command, str(remote.path)])
+    try:
+        yield
+    finally:
+        remote.close()  # the display ends when the box no longer answers
+        try:
+            child.wait(DISPLAY_LEAVES_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _turn(name: str, knobs: object, places: Sequence[float]) -> None:
+    if name != "sim" or not hasattr(knobs, "turn"):
+        raise PanelError("--knobs: only the simulated panel's knobs can be set; turn the real ones.")
+    for knob, place in enumerate(places):
+        knobs.turn(knob, place)
+
+
+def _summary(engine: Engine) -> str:
+    health = engine.health.summary()
+    lost = f"{health['dropped']} hits dropped" if health["dropped"] else "nothing dropped"
+    return (
+        f"played {round(engine.decided / BEATS_PER_BAR, 1):g} bars, {health['writes']} writes: half within "
+        f"{health['p50_us']} us, 99 % within {health['p99_us']} us, worst {health['worst_us']} us, {lost}. "
+        "Every gate is low and every note off."
+    )

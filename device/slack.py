@@ -1,0 +1,40 @@
+"""Spends the time between two deadlines on small jobs. Knows no job by name and never waits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from device.health import Health
+from hw.timing import Time
+
+NS_PER_US = 1000
+
+
+class Job:
+    """Something to do every `every_ms`, which takes at the most `worst_us`."""
+
+    def __init__(self, do: Callable[[], None], every_ms: float, worst_us: float):
+        self.do = do
+        self.every_ns = int(every_ms * 1_000_000)
+        self.worst_ns = int(worst_us * NS_PER_US)
+        self.next_ns = 0
+
+
+class Slack:
+    """Runs the jobs that are due and that fit before the next deadline."""
+
+    def __init__(self, time: Time, jobs: list[Job], health: Health):
+        self.time = time
+        self.jobs = jobs
+        self.health = health
+
+    def spend(self, until: int) -> None:
+        for job in self.jobs:
+            now = self.time.now()
+            if now < job.next_ns or now + job.worst_ns > until:
+                continue
+            job.do()
+            done = self.time.now()
+            job.next_ns = now + job.every_ns
+            if done - now > job.worst_ns:
+                self.health.overruns += 1

@@ -1,0 +1,194 @@
+"""The slot file: what one trained model holds, how it is packed and how it is checked. Opens no file.
+
+A slot is one safetensors blob. `unpack` says what a slot must hold and refuses anything else; nothing else
+in the project knows a tensor by name.
+
+    decoder.N.weight, .bias, .scale   the integer layers, N from 0        (int8, int32, float64)
+    encoder.N.weight, .bias, .scale   the same for takes to latents
+    knobs.points                      knob calibration, (4, n)            (int16)
+    takes.hits                        what was learned, (takes, voices, 32) (uint8)
+    takes.positions                   knob positions of the takes, (takes, 4) (int16)
+    metadata "fathom"                 JSON: see `About`
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from device.decoder import HEADS, KNOBS, LATENT_LIMIT, OUTPUT_LIMIT, POSITIONS, Decoder, KnobMap
+from device.encoder import FULL
+from device.errors import ModelError
+from device.network import WEIGHT_LIMIT, Dense, IntegerNetwork
+from device.pattern import STEPS
+
+FORMAT = 1
+LARGEST = 16 * 2**20  # bytes; a slot of 2,000 takes of three voices is below one megabyte
+MOST_LAYERS = 8
+MOST_VOICES = 4
+
+
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a slot says of itself. No clock time: the same loops and seed give the same bytes."""
+
+    format: int
+    architecture: str
+    voices: int
+    ranges: dict[str, list[tuple[int, int]]]  # of the codes that each layer gives, by network
+    seed: int
+    corpus: str  # SHA-256 of the takes
+    takes: list[str]  # names
+    versions: dict[str, str]
+    playability: dict[str, Any]
+    training: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One trained model, checked and ready to play."""
+
+    name: str
+    about: About
+    decoder: Decoder
+    encoder: IntegerNetwork
+    hits: np.ndarray  # bool, (takes, voices, 32)
+    positions: np.ndarray  # int, (takes, 4)
+
+    def summary(self) -> dict[str, Any]:
+        return {
+            "takes": len(self.about.takes),
+            "voices": self.about.voices,
+            "architecture": self.about.architecture,
+            "seed": self.about.seed,
+            "corpus": self.about.corpus,
+            "playability": self.about.playability,
+        }
+
+
+def pack(slot: Slot) -> bytes:
+    """The bytes of a slot file. What is packed is unpacked again before it is returned."""
+    tensors: dict[str, np.ndarray] = {
+        "knobs.points": slot.decoder.knob_map.points.astype(np.int16),
+        "takes.hits": slot.hits.astype(np.uint8),
+        "takes.positions": slot.positions.astype(np.int16),
+    }
+    for network in (slot.decoder.network, slot.encoder):
+        for index, layer in enumerate(network.layers):
+            tensors[f"{network.name}.{index}.weight"] = layer.weight
+            tensors[f"{network.name}.{index}.bias"] = layer.bias
+            tensors[f"{network.name}.{index}.scale"] = layer.scale
+    # safetensors 0.8.0 writes a strided array in memory order, without a word: lay each one out flat.
+    tensors = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
+    blob = save(tensors, metadata={"fathom": msgspec.json.encode(slot.about, order="sorted").decode()})
+    back = load(blob)
+    if any(not np.array_equal(back[name], tensor) for name, tensor in tensors.items()):
+        raise ModelError(f"{slot.name}: the file would not hold what was learned (a fault of safetensors).")
+    unpack(blob, slot.name)
+    return blob
+
+
+def unpack(blob: bytes, name: str) -> Slot:
+    """The slot that the bytes of a file hold. Raises ModelError with one sentence that begins with `name`."""
+    try:
+        return _unpack(blob, name)
+    except ModelError as error:
+        raise ModelError(f"{name}: {error}") from None
+
+
+def _unpack(blob: bytes, name: str) -> Slot:
+    if len(blob) > LARGEST:
+        raise ModelError(f"{len(blob)} bytes, expected at most {LARGEST}: not a slot of Fathom.")
+    try:
+        tensors = load(blob)
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"not a whole slot file ({error}). Copy it again, or learn the slot again."
+        ) from None
+    about = _about(blob)
+    decoder = _network("decoder", tensors, about, -LATENT_LIMIT, LATENT_LIMIT)
+    encoder = _network("encoder", tensors, about, -FULL, FULL)
+    voices, takes = about.voices, len(about.takes)
+    _expect("encoder", (encoder.inputs, encoder.outputs), (HEADS * voices * STEPS, KNOBS))
+    hits = _tensor(tensors, "takes.hits", np.uint8, (takes, voices, STEPS)).astype(bool)
+    positions = _tensor(tensors, "takes.positions", np.int16, (takes, KNOBS)).astype(int)
+    if takes and not 0 <= positions.min() <= positions.max() < POSITIONS:
+        raise ModelError(f"takes.positions leaves 0..{POSITIONS - 1}. Learn the slot again.")
+    points = _tensor(tensors, "knobs.points", np.int16)
+    if tensors:
+        raise ModelError(f"holds {sorted(tensors)[0]}, which no slot of format {FORMAT} has. Learn it again.")
+    last = decoder.layers[-1]
+    _expect("codes of decoder", (last.low, last.high), (-OUTPUT_LIMIT, OUTPUT_LIMIT))
+    return Slot(name, about, Decoder(KnobMap(points), decoder, voices), encoder, hits, positions)
+
+
+def _about(blob: bytes) -> About:
+    """The metadata of a blob that safetensors has found whole."""
+    (length,) = struct.unpack("<Q", blob[:8])
+    text = json.loads(blob[8 : 8 + length]).get("__metadata__", {}).get("fathom")
+    if text is None:
+        raise ModelError("a safetensors file, but not a slot of Fathom (it has no metadata 'fathom').")
+    try:
+        found = json.loads(text).get("format")
+        if found != FORMAT:
+            raise ModelError(
+                f"format {found}, expected {FORMAT}: from another version. Learn the slot again."
+            )
+        about = msgspec.json.decode(text, type=About)
+    except (ValueError, AttributeError) as error:
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"its metadata cannot be read ({error}). Learn the slot again.") from None
+    if not 1 <= about.voices <= MOST_VOICES:
+        raise ModelError(f"{about.voices} voices, expected 1 to {MOST_VOICES}. Learn the slot again.")
+    return about
+
+
+def _network(kind: str, tensors: dict[str, np.ndarray], about: About, low: int, high: int) -> IntegerNetwork:
+    ranges = about.ranges.get(kind, [])
+    if not 1 <= len(ranges) <= MOST_LAYERS:
+        raise ModelError(
+            f"{kind} has {len(ranges)} layers, expected 1 to {MOST_LAYERS}. Learn the slot again."
+        )
+    layers = []
+    for index, (least, most) in enumerate(ranges):
+        weight = _tensor(tensors, f"{kind}.{index}.weight", np.int8)
+        if weight.ndim != 2 or not weight.size or (weight < -WEIGHT_LIMIT).any():
+            raise ModelError(
+                f"{kind}.{index}.weight is {weight.shape} or leaves +-{WEIGHT_LIMIT}. Learn again."
+            )
+        bias = _tensor(tensors, f"{kind}.{index}.bias", np.int32, weight.shape[:1])
+        scale = _tensor(tensors, f"{kind}.{index}.scale", np.float64, weight.shape[:1])
+        if not np.isfinite(scale).all() or (scale <= 0).any():
+            raise ModelError(f"{kind}.{index}.scale is not finite and above 0. Learn the slot again.")
+        if not -OUTPUT_LIMIT <= least < most <= OUTPUT_LIMIT:
+            raise ModelError(f"{kind}.{index} gives {least}..{most}, expected within +-{OUTPUT_LIMIT}.")
+        layers.append(Dense(weight, bias, scale, least, most))
+    return IntegerNetwork(layers, low, high, kind)
+
+
+def _tensor(
+    tensors: dict[str, np.ndarray], name: str, dtype: type, shape: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """Take one tensor out of the file; ModelError where it is missing or of another type or shape."""
+    if name not in tensors:
+        raise ModelError(f"{name} is missing. Learn the slot again with this version.")
+    tensor = tensors.pop(name)
+    if tensor.dtype != dtype:
+        raise ModelError(f"{name} is {tensor.dtype}, expected {np.dtype(dtype)}. Learn the slot again.")
+    if shape is not None and tensor.shape != shape:
+        raise ModelError(
+            f"{name} is {tensor.shape}, expected {shape}. Learn the slot again with this version."
+        )
+    return tensor
+
+
+def _expect(what: str, found: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if found != expected:
+        raise ModelError(f"{what}: {found}, expected {expected}. Learn the slot again with this version.")

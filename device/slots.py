@@ -1,0 +1,117 @@
+"""Where slots live: numbered files in one folder, each with its previous generation. Knows no tensors."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from device.errors import ModelError
+from device.settings import SLOTS
+from device.slot import LARGEST, Slot, unpack
+
+FACTORY = Path(__file__).with_name("factory.safetensors")
+
+
+class SlotFolder:
+    """Slots 1..16 of one box. A file is written whole or not at all; the last good one stays beside it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def path(self, number: int) -> Path:
+        if not 1 <= number <= SLOTS:
+            raise ModelError(f"slot {number}: expected a number from 1 to {SLOTS}, or a file.")
+        return self.folder / f"slot-{number:02d}.safetensors"
+
+    def previous(self, number: int) -> Path:
+        return self.path(number).with_suffix(".previous")
+
+    def filled(self) -> list[int]:
+        """Numbers of the slots that hold a file, good or bad."""
+        return [number for number in range(1, SLOTS + 1) if self.path(number).exists()]
+
+    def load(self, number: int) -> Slot:
+        """The slot of a number. Raises ModelError where it is empty or refused."""
+        path = self.path(number)
+        if not path.exists():
+            raise ModelError(f"slot {number}: empty. Learn into it: fathom learn FOLDER --slot {number}")
+        return load_file(path, f"slot {number}")
+
+    def last_good(self, number: int) -> tuple[Slot, str | None]:
+        """A number's slot, or the one before, or the factory's; and a sentence where it is not its own."""
+        try:
+            return self.load(number), None
+        except ModelError as error:
+            complaint = str(error)
+        try:
+            return load_file(self.previous(number), f"slot {number}"), f"{complaint} The one before plays."
+        except ModelError:
+            return load_file(FACTORY, "factory slot"), f"{complaint} The factory slot plays."
+
+    def save(self, number: int, blob: bytes) -> Path:
+        """Write a slot so that a power cut leaves the old one or the new one; keep the old as previous."""
+        path = self.path(number)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            write_safely(self.previous(number), path.read_bytes())
+        write_safely(path, blob)
+        return path
+
+    def undo(self, number: int) -> None:
+        """Swap a slot with the one before. Doing it twice changes nothing."""
+        path, previous = self.path(number), self.previous(number)
+        if not previous.exists():
+            raise ModelError(f"slot {number}: nothing to undo, it was written once or never.")
+        load_file(previous, f"slot {number} before")
+        former = path.read_bytes() if path.exists() else None
+        write_safely(path, previous.read_bytes())
+        if former is None:
+            previous.unlink()
+        else:
+            write_safely(previous, former)
+
+
+def load_file(path: Path, name: str) -> Slot:
+    """The slot in a file; ModelError where it cannot be read or is refused."""
+    return unpack(read_blob(path, name), name)
+
+
+def read_blob(path: Path, name: str) -> bytes:
+    """The bytes of a slot file, of bounded size; ModelError where it cannot be read."""
+    try:
+        if not path.is_file():
+            raise ModelError(f"{name}: {path} is not there, expected a slot file.")
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except OSError as error:
+        raise ModelError(f"{name}: {path} cannot be read ({error.strerror}).") from None
+
+
+def write_safely(path: Path, blob: bytes) -> None:
+    """Write beside, flush, rename, flush the folder: the name always leads to a whole file.
+
+    Raises OSError where the disk is full or read-only; the file of that name is then as it was.
+    """
+    beside = path.with_name(path.name + ".new")
+    try:
+        with beside.open("wb") as file:
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def free_bytes(folder: Path) -> int:
+    """Bytes left where slots are kept, for the doctor."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
