@@ -1,0 +1,1 @@
+"""Loops in, a slot out. Runs beside the device, never inside its process."""
