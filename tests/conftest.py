@@ -1,0 +1,126 @@
+"""What every test may use: patterns in drum notation, a small slot, an engine on a simulated panel."""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from device.engine import Engine
+from device.ensemble import Ensemble
+from device.pattern import STEPS, Pattern
+from device.settings import Settings
+from device.slot import Slot
+from device.tape import Tape
+from hw.panel import open_panel
+from hw.timing import SimTime
+from training.learn import Corpus, learn
+from training.optimise import Recipe
+
+GROOVES = (
+    "x...x...x...x...x...x...x...x...",
+    "x..x..x...x.x...x..x..x...x.x.x.",
+    "..x...x...x...x...x...x...x...xx",
+    "x.x.x.x.x.x.x.x.x.x.x.x.x.xxxxxx",
+    "x.....x...x.....x.....x...x..x..",
+    "....x.......x.......x.......x.x.",
+)
+
+
+def pattern(*voices, offsets=None):
+    """A pattern from drum notation: `x` 0.6, `X` 1.0, `.` a rest; a line of 16 is played twice."""
+    lines = [line if len(line) == STEPS else line * 2 for line in voices]
+    level = {"x": 0.6, "X": 1.0, ".": 0.0}
+    velocities = np.array([[level[sign] for sign in line] for line in lines])
+    hits = velocities > 0
+    lean = np.zeros(hits.shape) if offsets is None else np.where(hits, offsets, 0.0)
+    return Pattern(hits, velocities, lean)
+
+
+def play_pattern(engine, wanted):
+    """Let an engine play a given pattern, whatever its knobs say."""
+    engine.pattern = wanted
+    engine._decode = lambda: None
+    engine._make_pattern = lambda: None
+
+
+@pytest.fixture(scope="session")
+def corpus():
+    rng = np.random.default_rng(1)
+    named = []
+    for number, line in enumerate(GROOVES):
+        take = pattern(line)
+        lean = np.where(take.hits, rng.uniform(-0.2, 0.2, take.hits.shape), 0.0)
+        named.append((f"groove-{number}.wav", replace(take, offsets=lean)))
+    return Corpus.of(named)
+
+
+@pytest.fixture(scope="session")
+def slot(corpus) -> Slot:
+    """One voice, six takes, learned in a second."""
+    return replace(learn(corpus, seed=1, recipe=Recipe(epochs=300)), name="slot 1")
+
+
+@pytest.fixture(scope="session")
+def other_slot(corpus) -> Slot:
+    return replace(learn(corpus.rows(np.array([1, 2, 3])), seed=2, recipe=Recipe(epochs=100)), name="slot 2")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A box's own folder, empty."""
+    monkeypatch.setenv("FATHOM_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("FATHOM_SOCKET", raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def make_engine(slot):
+    """Makes engines on the simulated panel, in time that stands still; their tape is in memory."""
+
+    def make(wanted=None, settings=None, slots=None, bars=None, library=None):
+        time = SimTime()
+        panel = open_panel("sim", midi_port=None, time=time, remember=True)
+        last = bars * 4.0 if bars else float("inf")
+        engine = Engine(panel, time, Ensemble(slots or [slot]), settings or Settings(), library, Tape(), last)
+        if wanted is not None:
+            play_pattern(engine, wanted)
+        return engine
+
+    return make
+
+
+def run_until(engine, beat):
+    """Pass after pass until the music has reached a beat."""
+    while engine.playing and engine.beat < beat:
+        step(engine)
+
+
+def step(engine):
+    """One pass of the engine's loop."""
+    engine._decide()
+    due, exact = engine._next_deadline()
+    engine.slack.spend(until=due)
+    engine.time.sleep_until(due, exact)
+    engine._write()
+
+
+def beats(engine, jack, level=1):
+    """The beats at which a jack went to a level."""
+    return [
+        entry["beat"]
+        for entry in engine.tape.entries
+        if entry.get("jack") == jack and entry["level"] == level
+    ]
+
+
+def notes(engine, status=0x90):
+    """`(beat, note)` of the MIDI messages of one kind."""
+    return [
+        (entry["beat"], entry["midi"][1])
+        for entry in engine.tape.entries
+        if "midi" in entry and entry["midi"][0] & 0xF0 == status
+    ]

@@ -1,0 +1,282 @@
+import numpy as np
+import pytest
+from conftest import beats, notes, pattern, run_until, step
+
+from device.errors import ModelError
+from device.sequencer import NS_PER_MS
+from device.settings import Settings
+from hw.sim import SimJacks, SimMidi
+
+FOUR_ON_THE_FLOOR = pattern("x...x...x...x...")
+
+
+def test_four_on_the_floor_raises_the_gate_on_every_beat_for_half_a_step(make_engine):
+    engine = make_engine(FOUR_ON_THE_FLOOR, bars=2)
+
+    engine.start()
+    engine.run()
+
+    assert beats(engine, "gate1") == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert beats(engine, "gate1", 0) == [n + 0.125 for n in range(8)]
+
+
+def test_eight_bars_are_the_decoded_pattern_event_by_event(make_engine, slot):
+    settings = Settings().changed("voices.swing", 0.6).changed("voices.groove", 0.8).changed("bpm", 97)
+    engine = make_engine(settings=settings, bars=8)
+    for knob, place in enumerate((0.8, 0.3, 0.6, 0.2)):
+        engine.panel.knobs.turn(knob, place)
+    decoded = slot.decoder.decode((0.8, 0.3, 0.6, 0.2)).pattern()
+
+    engine._follow_knobs()
+    engine.start()
+    engine.run()
+
+    due = [
+        (n + 0.8 * decoded.offsets[0, n % 32] + (0.2 if n % 2 else 0)) / 4
+        for n in range(8 * 16)
+        if decoded.hits[0, n % 32]
+    ]
+    ends = [
+        min(beat + 0.125, after - 0.002 * 97 / 60) for beat, after in zip(due, [*due[1:], 999], strict=True)
+    ]
+    assert len(due) > 40
+    assert beats(engine, "gate1") == pytest.approx(due)
+    assert beats(engine, "gate1", 0) == pytest.approx(ends)
+    assert notes(engine) == [(pytest.approx(beat), 36) for beat in due]
+    assert notes(engine, 0x80) == [(pytest.approx(beat), 36) for beat in ends]
+
+
+def test_every_write_is_on_time_to_the_nanosecond_in_standing_time(make_engine):
+    engine = make_engine(pattern("x" * 32, offsets=np.linspace(-0.5, 0.5, 32)), bars=4)
+
+    engine.start()
+    engine.run()
+
+    assert all(entry["at_ns"] == entry["due_ns"] for entry in engine.tape.entries)
+    assert engine.health.worst_ns == 0
+
+
+def test_a_first_hit_that_leans_early_is_not_lost(make_engine):
+    engine = make_engine(pattern("x...x...x...x...", offsets=-0.4), bars=1)
+
+    engine.start()
+    engine.run()
+
+    assert beats(engine, "gate1") == pytest.approx([-0.1, 0.9, 1.9, 2.9])
+
+
+def test_all_that_happens_at_one_instant_is_one_call_after_the_notes(make_engine, monkeypatch):
+    written = []
+    monkeypatch.setattr(SimJacks, "write", lambda self, levels: written.append(dict(levels)))
+    monkeypatch.setattr(SimMidi, "send", lambda self, message: written.append(bytes(message)))
+    engine = make_engine(pattern("X...............", "x..............."))
+
+    engine.start()
+    step(engine)
+
+    assert written[0] == bytes([0x90, 36, 127])
+    assert written[1] == bytes([0x90, 38, 76])
+    assert written[2] == {"gate1": 1, "gate2": 1, "accent": 1, "clock": 1, "reset": 1}
+
+
+def test_a_turned_knob_changes_the_pattern_from_the_next_step(make_engine, slot):
+    engine = make_engine()
+    engine.start()
+    run_until(engine, 2.0)
+    before = engine.pattern
+    engine.panel.knobs.turn(0, 1.0)
+    run_until(engine, 2.3)
+
+    expected = slot.decoder.decode((1.0, 0.5, 0.5, 0.5)).pattern()
+    assert np.array_equal(engine.pattern.hits[:1], expected.hits)
+    assert not np.array_equal(engine.pattern.hits, before.hits)
+
+
+def test_a_stall_drops_hits_and_keeps_the_grid(make_engine):
+    engine = make_engine(pattern("x" * 16))
+    engine.start()
+    run_until(engine, 2.0)
+
+    engine.time.stall(600 * NS_PER_MS)  # nearly five steps at 120 BPM
+    run_until(engine, 6.0)
+
+    found = np.array(beats(engine, "gate1"))
+    assert np.array_equal(found, np.round(found * 4) / 4)
+    assert 3 <= 24 - len(found[found < 6]) <= 5
+    assert engine.health.dropped >= 3
+    assert engine.health.late >= 3
+    gaps = np.diff([entry["at_ns"] for entry in engine.tape.entries if entry.get("jack") == "gate1"])
+    assert gaps.min() > 0.5 * NS_PER_MS, "nothing bursts"
+
+
+def test_after_a_stall_nothing_hangs(make_engine):
+    engine = make_engine(pattern("x" * 16))
+    engine.start()
+    run_until(engine, 1.0)
+    engine.time.stall(333 * NS_PER_MS)
+    run_until(engine, 1.9)
+
+    engine.stop()
+
+    assert len(notes(engine)) == len(notes(engine, 0x80))
+    assert not any(engine.panel.jacks.levels.values())
+
+
+def test_a_stop_silences_at_once_and_a_start_goes_on_with_the_next_step(make_engine):
+    engine = make_engine(pattern("x" * 16))
+    engine.start()
+    run_until(engine, 1.05)
+    assert engine.panel.jacks.levels["gate1"] == 1
+
+    engine.stop()
+    assert not any(engine.panel.jacks.levels.values())
+    engine.time.stall(3_000 * NS_PER_MS)
+    engine.start()
+    run_until(engine, 1.6)
+
+    assert beats(engine, "gate1")[4:] == [1.0, 1.25, 1.5]
+
+
+def test_rewind_begins_again_at_the_top_with_a_reset(make_engine):
+    engine = make_engine(FOUR_ON_THE_FLOOR)
+    engine.start()
+    run_until(engine, 2.5)
+
+    engine.rewind()
+    run_until(engine, 0.5)
+
+    assert beats(engine, "reset") == [0, 0]
+    assert beats(engine, "gate1") == [0, 1, 2, 0]
+
+
+def test_a_change_of_tempo_keeps_the_beat_and_moves_what_is_pending(make_engine):
+    engine = make_engine(FOUR_ON_THE_FLOOR)
+    engine.start()
+    run_until(engine, 1.5)
+    changed = engine.time.now()
+
+    engine.change("bpm", 60)
+    run_until(engine, 3.5)
+
+    rises = engine.panel.jacks.rises("gate1")
+    assert rises[2] - changed == pytest.approx((2.0 - engine.clock.beat) * 1e9, abs=2)
+    assert rises[3] - rises[2] == 1_000_000_000
+
+
+def test_another_slot_comes_in_on_the_bar_line(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    engine.start()
+    run_until(engine, 1.3)
+    engine.choose([2])
+    assert engine.waiting == ["slot 2"]
+    run_until(engine, 8.0)
+
+    old = slot.decoder.decode([0.5] * 4).pattern()
+    new = other_slot.decoder.decode([0.5] * 4).pattern()
+    expected = [
+        (n + (old if n < 16 else new).offsets[0, n % 32]) / 4
+        for n in range(32)
+        if (old if n < 16 else new).hits[0, n % 32]
+    ]
+    assert not np.array_equal(old.hits, new.hits)
+    assert beats(engine, "gate1")[: len(expected)] == pytest.approx(expected)
+    assert engine.waiting == []
+
+
+def test_a_newly_learned_slot_is_swapped_in_where_its_number_plays(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot}, slots=[slot])
+    engine.start()
+    run_until(engine, 5.0)
+
+    engine.load(1, other_slot)
+    run_until(engine, 7.9)
+    assert engine.ensemble.slots == (slot,) or engine.beat > 7.5
+    run_until(engine, 8.5)
+
+    assert engine.ensemble.slots == (other_slot,)
+
+
+def test_a_newly_learned_slot_that_does_not_play_waits_in_the_library(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot}, slots=[slot])
+    engine.start()
+
+    engine.load(2, other_slot)
+
+    assert engine.waiting == []
+    assert engine.library[2] is other_slot
+
+
+def test_an_empty_slot_is_refused_and_the_last_good_one_plays_on(make_engine, slot):
+    engine = make_engine(library={1: slot}, slots=[slot])
+    engine.start()
+
+    with pytest.raises(ModelError, match="slot 9: empty; filled slots: 1"):
+        engine.choose([9])
+
+    run_until(engine, 5.0)
+    assert engine.ensemble.slots == (slot,)
+
+
+def test_setting_the_slots_lets_them_come_in_too(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    engine.start()
+
+    engine.change("slots", [2, 1])
+
+    assert engine.waiting == ["slot 2", "slot 1"]
+    with pytest.raises(ModelError, match="slot 5: empty"):
+        engine.change("slots", [5])
+    assert engine.settings.slots == (2, 1)
+
+
+def test_panic_ends_every_note_on_every_channel(make_engine):
+    engine = make_engine(pattern("x" * 16))
+    engine.start()
+    run_until(engine, 1.02)
+
+    engine.panic()
+
+    messages = [entry["midi"] for entry in engine.tape.entries if "midi" in entry]
+    assert messages[-16:] == [[0xB0 | channel, 123, 0] for channel in range(16)]
+    assert not any(engine.panel.jacks.levels.values())
+
+
+def test_buttons_play_stop_rewind_and_choose(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    press = engine.panel.buttons.press
+
+    press("PLAY")
+    engine._press_buttons()
+    assert engine.playing
+    press("SLOT")
+    engine._press_buttons()
+    assert engine.waiting == ["slot 2"]
+    press("PLAY")
+    engine._press_buttons()
+    assert not engine.playing
+
+
+def test_a_fault_in_the_middle_of_a_bar_still_lowers_every_gate(make_engine, monkeypatch):
+    engine = make_engine(pattern("x" * 16))
+    engine.start()
+    run_until(engine, 1.02)
+    monkeypatch.setattr(engine, "_decide", lambda: 1 / 0)
+
+    with pytest.raises(ZeroDivisionError):
+        engine.run()
+
+    assert not any(engine.panel.jacks.levels.values())
+    assert len(notes(engine)) == len(notes(engine, 0x80))
+
+
+@pytest.mark.parametrize("bpm", [20, 119.97, 300])
+def test_three_minutes_do_not_drift(make_engine, bpm):
+    engine = make_engine(pattern("x..............."), Settings().changed("bpm", bpm))
+    engine.tape = engine.output.tape = None
+    engine.start()
+    run_until(engine, 3 * bpm)
+
+    rises = engine.panel.jacks.rises("gate1")
+    exact = [rises[0] + n * 4 * 60e9 / bpm for n in range(len(rises))]
+    assert len(rises) >= 3 * bpm / 4
+    assert rises == pytest.approx(exact, abs=1, rel=0)

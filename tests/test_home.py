@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from device import home as places
+from device.errors import ModelError
+from device.settings import Settings
+from device.slot import pack
+
+
+def test_a_box_lives_where_it_is_told_else_where_the_desktop_keeps_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("FATHOM_HOME", str(tmp_path / "box"))
+    assert places.home() == tmp_path / "box"
+    assert places.socket_path() == tmp_path / "box" / "control.sock"
+
+    monkeypatch.delenv("FATHOM_HOME")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert places.home() == tmp_path / "data" / "fathom"
+
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert places.home() == Path.home() / ".local" / "share" / "fathom"
+
+
+def test_a_box_without_a_settings_file_plays_with_the_defaults(home):
+    assert places.load_settings() == (Settings(), [])
+
+
+@pytest.mark.parametrize(
+    ("blob", "said"),
+    [(b"\xff\xfe", "not a text in UTF-8"), (b"bpm = [", "not TOML"), (None, "Is a directory")],
+)
+def test_a_settings_file_that_cannot_be_read_is_said_and_the_defaults_hold(home, blob, said):
+    home.mkdir()
+    if blob is None:
+        (home / "settings.toml").mkdir()
+    else:
+        (home / "settings.toml").write_bytes(blob)
+
+    settings, complaints = places.load_settings()
+
+    assert settings == Settings()
+    assert len(complaints) == 1
+    assert said in complaints[0]
+
+
+def test_a_slot_that_is_no_slot_is_not_stored(home, slot):
+    with pytest.raises(ModelError, match="not a whole slot file"):
+        places.store("3", pack(slot)[:-1], print)
+
+    assert places.slot_folder().filled() == []
+
+
+def test_a_slot_goes_to_its_number_or_to_a_file(home, slot, tmp_path):
+    places.store("3", pack(slot), print)
+    places.store(str(tmp_path / "new" / "mine.safetensors"), pack(slot), print)
+
+    assert places.load_slot("3").about == slot.about
+    assert places.load_slot(str(tmp_path / "new" / "mine.safetensors")).about == slot.about
+
+
+def test_a_word_that_is_no_number_is_refused_where_a_number_is_needed():
+    with pytest.raises(ModelError, match="slot 'three': expected a number from 1 to 16"):
+        places.number_of("three")

@@ -1,0 +1,235 @@
+import base64
+import json
+import socket
+import threading
+
+import pytest
+from conftest import pattern, run_until
+
+from device.client import call
+from device.messages import LONGEST
+from device.remote import MOST_CLIENTS, MOST_LINES, Remote
+from device.slot import pack
+from hw.errors import PanelError
+
+
+@pytest.fixture
+def box(make_engine, slot, other_slot, tmp_path):
+    """An engine with an open control socket."""
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    remote = Remote(engine, tmp_path / "control.sock")
+    yield engine, remote
+    remote.close()
+
+
+def talk(remote, *lines):
+    """Send lines as one client and return the answers that come back."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(remote.path))
+        client.sendall(
+            b"".join(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
+        )
+        client.setblocking(False)
+        received = b""
+        for _ in range(200):
+            remote.serve()
+            try:
+                received += client.recv(1 << 20)
+            except BlockingIOError:
+                continue
+    for _ in range(2):
+        remote.serve()  # notices that the client has gone
+    return [json.loads(line) for line in received.splitlines()]
+
+
+def test_start_stop_turn_and_set_do_what_they_say(box):
+    engine, remote = box
+
+    answers = talk(
+        remote,
+        {"do": "start"},
+        {"do": "turn", "knob": "B", "to": 0.25},
+        {"do": "turn", "knob": "B", "by": 0.5},
+        {"do": "set", "key": "voice.1.note", "value": 40},
+    )
+
+    assert answers == [{"ok": True}] * 4
+    assert engine.playing
+    assert engine.panel.knobs.values[1] == 0.75
+    assert engine.settings.voices[0].note == 40
+
+
+def test_the_state_says_what_plays(box, slot):
+    engine, remote = box
+    engine.start()
+    run_until(engine, 2.0)
+
+    (answer,) = talk(remote, {"do": "state"})
+
+    state = answer["state"]
+    assert state["playing"]
+    assert state["beat"] == pytest.approx(2.0, abs=0.1)
+    assert state["slots"] == ["slot 1"]
+    assert state["hits"][0] == slot.decoder.decode([0.5] * 4).pattern().hits[0].astype(int).tolist()
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (b"hello\n", "message not understood"),
+        (b"\xff\xfe\x00\n", "message not understood"),
+        (b"[1, 2]\n", "message not understood"),
+        ({"do": "explode"}, "message not understood: Invalid value 'explode'"),
+        ({"do": "turn", "knob": "E", "to": 0.5}, "knob 'E', expected A, B, C or D"),
+        ({"do": "turn", "knob": "A", "to": 7}, "message not understood: Expected `float` <= 1.0"),
+        ({"do": "set", "key": "bpm", "value": 900}, "bpm = 900: expected a number from 20 to 300"),
+        ({"do": "set", "key": "bpm", "value": {"a": []}}, "expected a number from 20 to 300"),
+        ({"do": "slots", "slots": [9]}, "slot 9: empty"),
+        ({"do": "slots", "slots": []}, "empty"),
+        ({"do": "load", "slot": 1, "blob": "AAAA"}, "slot 1: not a whole slot file"),
+        ({"do": "load", "slot": 99, "blob": "AAAA"}, "slot 99"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_in_one_sentence(box, message, said):
+    engine, remote = box
+    engine.start()
+    before = engine.settings
+
+    (answer,) = talk(remote, message)
+
+    assert not answer["ok"]
+    assert said in answer["error"]
+    assert engine.settings == before
+    assert engine.playing
+
+
+def test_a_new_slot_comes_in_whole_over_the_socket(box, other_slot):
+    engine, remote = box
+
+    (answer,) = talk(remote, {"do": "load", "slot": 1, "blob": base64.b64encode(pack(other_slot)).decode()})
+
+    assert answer == {"ok": True}
+    assert engine.ensemble.slots[0].about == other_slot.about
+
+
+def test_a_client_that_sends_without_end_is_dropped(box):
+    _, remote = box
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(remote.path))
+        client.setblocking(False)
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 4 * LONGEST:
+                try:
+                    sent += client.send(b"x" * 65536)
+                except BlockingIOError:
+                    remote.serve()
+    assert remote.clients == []
+
+
+def test_a_client_that_never_reads_is_dropped_and_the_others_are_served(box):
+    _, remote = box
+    with socket.socket(socket.AF_UNIX) as deaf:
+        deaf.connect(str(remote.path))
+        deaf.sendall(b'{"do":"state"}\n' * 2000)
+        for _ in range(600):
+            remote.serve()
+        assert remote.clients == []
+        assert talk(remote, {"do": "stop"}) == [{"ok": True}]
+
+
+def test_a_watcher_that_has_not_read_the_last_state_gets_no_more(box):
+    _, remote = box
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(remote.path))
+        client.sendall(b'{"do":"watch"}\n')
+        for _ in range(5000):
+            remote.serve()
+            remote.publish()
+        (held,) = remote.clients
+        assert len(held.unsent) < 100_000
+
+
+def test_one_client_too_many_waits_its_turn(box):
+    _, remote = box
+    clients = []
+    for _ in range(MOST_CLIENTS):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(remote.path))
+        clients.append(client)
+        remote.serve()
+    for _ in range(5):
+        remote.serve()
+    assert len(remote.clients) == MOST_CLIENTS
+    for client in clients:
+        client.close()
+    assert talk(remote, {"do": "stop"}) == [{"ok": True}]
+
+
+def test_a_second_box_leaves_the_first_ones_socket_alone(box, make_engine):
+    _, remote = box
+
+    with pytest.raises(PanelError, match="another Fathom plays there already"):
+        Remote(make_engine(), remote.path)
+
+
+def test_a_dead_boxs_socket_is_taken_over(make_engine, tmp_path):
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+
+    Remote(make_engine(), path).close()
+
+    assert not path.exists()
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said(make_engine, tmp_path):
+    with pytest.raises(PanelError, match="longer than 107 bytes; set FATHOM_SOCKET"):
+        Remote(make_engine(), tmp_path / ("x" * 120) / "control.sock")
+
+
+def test_a_call_reaches_the_box_and_says_where_none_runs(box, tmp_path):
+    engine, remote = box
+    done = threading.Event()
+
+    def serve():
+        while not done.is_set():
+            remote.serve()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        assert call(remote.path, {"do": "start"}) == {"ok": True}
+    finally:
+        done.set()
+        thread.join()
+    assert engine.playing
+    with pytest.raises(PanelError, match="no box is running at"):
+        call(tmp_path / "nothing.sock", {"do": "start"})
+
+
+def test_one_pass_answers_a_few_lines_and_every_client_has_its_turn(box):
+    _, remote = box
+    with socket.socket(socket.AF_UNIX) as loud, socket.socket(socket.AF_UNIX) as quiet:
+        for client in (loud, quiet):
+            client.connect(str(remote.path))
+            remote.serve()
+        loud.sendall(b'{"do":"stop"}\n' * 1000)
+        quiet.sendall(b'{"do":"stop"}\n')
+        for _ in range(3):
+            remote.serve()
+        loud.setblocking(False)
+        quiet.setblocking(False)
+        assert len(loud.recv(1 << 20).splitlines()) <= 3 * MOST_LINES
+        assert quiet.recv(1 << 20) == b'{"ok":true}\n'
+
+
+def test_serving_clients_does_not_move_the_music(box):
+    engine, remote = box
+    engine.pattern = pattern("x" * 16)
+    engine.start()
+    talk(remote, *[b"nonsense\n"] * 200)
+    run_until(engine, 8.0)
+
+    assert engine.health.dropped == 0
+    assert engine.health.worst_ns == 0

@@ -1,0 +1,71 @@
+import pytest
+
+from device.errors import SettingsError
+from device.settings import BOX_SPECS, VOICE_SPECS, Settings, VoiceSettings, read_settings
+
+
+def test_a_file_of_settings_is_read_every_voice_first():
+    settings, complaints = read_settings(
+        "bpm = 90\n[voice.2]\nnote = 40\nmute = true\n[voices]\nnote = 50\ngate = 2"
+    )
+
+    assert complaints == []
+    assert settings.bpm == 90
+    assert [voice.note for voice in settings.voices] == [50, 40, 50, 50]
+    assert [voice.gate for voice in settings.voices] == [2] * 4
+    assert settings.voices[1].mute
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("bpm = 19", "settings: bpm = 19: expected a number from 20 to 300 beats a minute"),
+        ("bpm = 'fast'", "settings: bpm = 'fast': expected a number from 20 to 300 beats a minute"),
+        ("bpm = nan", "settings: bpm = nan: expected a number from 20 to 300 beats a minute"),
+        ("bpm = true", "settings: bpm = True: expected a number from 20 to 300 beats a minute"),
+        ("clock_out = 2.5", "settings: clock_out = 2.5: expected a whole number from 1 to 24 pulses a beat"),
+        ("slots = [17]", "settings: slots = [17]: expected 1 to 4 slot numbers from 1 to 16"),
+        ("slots = []", "settings: slots = []: expected 1 to 4 slot numbers from 1 to 16"),
+        ("voice.1.length = 33", "settings: voice.1.length = 33: expected a whole number from 1 to 32 steps"),
+        ("voice.1.mute = 1", "settings: voice.1.mute = 1: expected true or false"),
+        (
+            "voice.5.note = 1",
+            "settings: voice.5.note is not a setting; expected voices.NAME or voice.1.NAME to voice.4.NAME",
+        ),
+        ("voice.1.colour = 1", "settings: voice.1.colour is not a setting; expected one of density"),
+        ("tempo = 90", "settings: tempo is not a setting; expected one of bpm"),
+    ],
+)
+def test_what_cannot_be_used_is_named_with_key_value_and_range(line, sentence):
+    settings, complaints = read_settings("seed = 7\n" + line)
+
+    assert len(complaints) == 1
+    assert complaints[0].startswith(sentence)
+    assert settings == Settings(seed=7), "the other keys hold"
+
+
+def test_a_text_that_is_not_toml_leaves_the_defaults():
+    settings, complaints = read_settings("bpm == 90")
+
+    assert settings == Settings()
+    assert complaints[0].startswith("settings: not TOML:")
+
+
+def test_every_setting_has_a_default_within_its_range():
+    for specs, default in ((BOX_SPECS, Settings()), (VOICE_SPECS, VoiceSettings())):
+        for name, spec in specs.items():
+            value = getattr(default, name)
+            assert type(value) is spec.kind, name
+            assert spec.low <= value <= spec.high, name
+            assert spec.says
+
+
+def test_a_change_makes_other_settings_and_leaves_these():
+    settings = Settings()
+
+    changed = settings.changed("voice.3.swing", 0.6)
+
+    assert changed.voices[2].swing == 0.6
+    assert settings.voices[2].swing == 0.5
+    with pytest.raises(SettingsError):
+        settings.changed("voice.3.swing", 0.9)

@@ -1,0 +1,155 @@
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from device import messages
+from device.messages import Published
+from device.slot import pack
+from device.slots import SlotFolder
+from device.terminal import DOWN, UP, draw, message_for
+
+ROOT = Path(__file__).parents[1]
+
+STATE = Published(
+    playing=True,
+    beat=5.25,
+    bpm=120.0,
+    knobs=[0.0, 0.25, 0.5, 1.0],
+    slots=["slot 1"],
+    waiting=["slot 2"],
+    hits=[[1, 0, 0, 0] * 8, [0] * 32, [0] * 32, [0] * 32],
+    velocities=[[127] * 32] * 4,
+    offsets=[[-20, 0, 0, 0] * 8] * 4,
+    lengths=[32, 32, 32, 32],
+    gates=[1, 0, 0, 0, 1, 0, 0],
+    health={"writes": 9, "p50_us": 64, "p99_us": 128, "worst_us": 99, "late": 0, "dropped": 3, "overruns": 0},
+    ports=[],
+    notes=["MIDI: there is none here."],
+    density=0.5,
+)
+
+
+def seen(state, error=None, width=100):
+    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with console.file:
+        console.print(draw(state, error))
+        return console.export_text()
+
+
+def test_the_display_shows_steps_gates_knobs_tempo_slot_and_lateness():
+    text = seen(STATE, "slot 9: empty")
+
+    for part in (
+        "120.0 BPM",
+        "bar   2.2",
+        "slot 1",
+        "slot 2 on the bar",
+        "99 % < 128",
+        "3 dropped",
+        "1.00",
+        "0.25",
+    ):
+        assert part in text
+    assert "█‹· · · " in text, "a loud hit that leans early, then rests"
+    assert "MIDI: there is none here." in text
+    assert "! slot 9: empty" in text
+
+
+def test_the_display_fits_a_terminal_of_80_columns():
+    voices = [line for line in seen(STATE, width=80).splitlines() if line.startswith("voice")]
+
+    assert len(voices) == 4
+    assert max(map(len, voices)) <= 80
+
+
+@pytest.mark.parametrize("key", [*UP, *DOWN, *" 0123456789nx-+=[]"])
+def test_every_key_is_a_message_that_the_box_understands(key):
+    assert messages.decode(msgspec.json.encode(message_for(key, STATE)))
+
+
+def test_other_keys_are_nothing():
+    assert [message_for(key, STATE) for key in "zZ!\x1b\t"] == [None] * 5
+
+
+def read_for(master, seconds, until=None):
+    """What a terminal shows within some seconds, or until it has shown something."""
+    shown, end = b"", time.monotonic() + seconds
+    while time.monotonic() < end and not (until and until in shown):
+        if select.select([master], [], [], 0.1)[0]:
+            try:
+                shown += os.read(master, 65536)
+            except OSError:
+                break
+    return shown
+
+
+def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, slot, other_slot, tmp_path):
+    folder = SlotFolder(home / "slots")
+    folder.save(1, pack(slot))
+    folder.save(2, pack(other_slot))
+    master, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (40, 100))
+    before = termios.tcgetattr(terminal)
+    process = subprocess.Popen(
+        [sys.executable, "fathom.py", "play", "--slot", "1"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    try:
+        assert b"FATHOM" in read_for(master, 15, b"FATHOM")
+        os.write(master, b"qqqqq")
+        assert b"0.60" in read_for(master, 10, b"0.60")
+        os.write(master, b"2")
+        assert b"slot 2" in read_for(master, 10, b"slot 2")
+        os.write(master, b"9")
+        assert b"slot 9: empty" in read_for(master, 10, b"slot 9: empty")
+        os.write(master, b" ")
+        assert "■".encode() in read_for(master, 10, "■".encode())
+        process.send_signal(signal.SIGINT)
+        rest = read_for(master, 10, b"every note off")
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert b"Every gate is low and every note off" in rest
+    assert termios.tcgetattr(terminal)[3] == before[3], "the terminal is given back as it was"
+
+
+def test_a_display_that_dies_is_not_noticed_by_the_music(home, slot):
+    SlotFolder(home / "slots").save(1, pack(slot))
+    master, terminal = pty.openpty()
+    before = termios.tcgetattr(terminal)
+    process = subprocess.Popen(
+        [sys.executable, "fathom.py", "play", "--slot", "1", "--bars", "3"],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        cwd=ROOT,
+        env={**os.environ, "TERM": "xterm-256color"},
+        start_new_session=True,
+    )
+    try:
+        read_for(master, 15, b"FATHOM")
+        (display,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        os.kill(int(display), signal.SIGKILL)
+        rest = read_for(master, 20, b"every note off")
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert b"played 3 bars" in rest
+    assert termios.tcgetattr(terminal)[3] == before[3]
