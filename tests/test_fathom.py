@@ -235,9 +235,10 @@ def test_the_demo_loops_are_written_and_named(home, tmp_path):
     assert len(list((tmp_path / "loops").rglob("*bpm.wav"))) == 12
 
 
-def test_a_reader_who_has_had_enough_gets_no_traceback(home, slot):
+def test_a_reader_who_has_had_enough_gets_no_traceback(home, slot, tmp_path):
     SlotFolder(home / "slots").save(1, pack(slot))
-    command = f"yes 0.1,0.2,0.3,0.4 | head -20000 | {sys.executable} fathom.py decode 1 | head -1"
+    (tmp_path / "knobs").write_text("0.1,0.2,0.3,0.4\n" * 20_000)
+    command = f"{sys.executable} fathom.py decode 1 < {tmp_path}/knobs | head -1"
 
     done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
 
