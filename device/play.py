@@ -71,6 +71,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         if options.knobs is not None:
             _turn(panel.name, panel.knobs, options.knobs)
         engine = Engine(panel, time, ensemble, settings, library, tape, last)
+        _note_faults(engine)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_signals(engine))
             remote = None if options.simulated_time else _serve(engine, stack)
@@ -130,6 +131,19 @@ def _serve(engine: Engine, stack: contextlib.ExitStack) -> Remote | None:
     engine.slack.jobs.append(Job(remote.serve, every_ms=4, worst_us=1500))
     engine.slack.jobs.append(Job(remote.publish, every_ms=PUBLISH_MS, worst_us=500))
     return remote
+
+
+def _note_faults(engine: Engine) -> None:
+    """Let a fault in a slack job be a sentence for the player, once, and not the end of the music."""
+    known: set[Job] = set()
+
+    def note(job: Job, error: Exception) -> None:
+        if job not in known:
+            known.add(job)
+            name = getattr(job.do, "__qualname__", "a job")
+            engine.panel.notes.append(f"{name} failed ({type(error).__name__}: {error}); the music goes on.")
+
+    engine.slack.on_fault = note
 
 
 @contextlib.contextmanager

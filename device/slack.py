@@ -21,19 +21,28 @@ class Job:
 
 
 class Slack:
-    """Runs the jobs that are due and that fit before the next deadline."""
+    """Runs the jobs that are due and that fit before the next deadline.
+
+    On stage a fault in a job must not stop the music: `on_fault` is told, and the other jobs go on.
+    """
 
     def __init__(self, time: Time, jobs: list[Job], health: Health):
         self.time = time
         self.jobs = jobs
         self.health = health
+        self.on_fault: Callable[[Job, Exception], None] | None = None  # None: a fault is raised
 
     def spend(self, until: int) -> None:
         for job in self.jobs:
             now = self.time.now()
             if now < job.next_ns or now + job.worst_ns > until:
                 continue
-            job.do()
+            try:
+                job.do()
+            except Exception as error:
+                if self.on_fault is None:
+                    raise
+                self.on_fault(job, error)
             done = self.time.now()
             job.next_ns = now + job.every_ns
             if done - now > job.worst_ns:

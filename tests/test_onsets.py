@@ -6,7 +6,7 @@ import pytest
 from loop_helpers import BEAT, RATE, beats, grain, hits, shared_loops
 
 from training.audio import read_loop
-from training.onsets import find_onsets, lead_in, three_bands, velocities
+from training.onsets import find_onsets, lead_in, velocities
 
 
 def places(steps=BEAT, bpm=120.0):
@@ -83,43 +83,6 @@ def test_the_lead_in_is_the_silence_before_the_first_hit():
     sound = np.concatenate([np.zeros(RATE // 50, np.float32), beats()])
 
     assert lead_in(sound, RATE) == pytest.approx(0.02, abs=0.001)
-
-
-def test_kick_snare_and_hat_fall_into_three_bands():
-    kick, snare, hat = "X.......X.......", "....X.......X...", "..X...X...X...X."
-    sound = beats(kick, kind="kick") + beats(snare, kind="snare") * 0.7 + beats(hat, kind="hat") * 0.4
-    at = np.sort(np.concatenate([places(steps) for steps in (kick, snare, hat)]))
-
-    low, middle, high = three_bands(sound, RATE, at)
-
-    assert at[low] == pytest.approx(places(kick))
-    assert at[middle] == pytest.approx(places(snare))
-    assert set(np.round(places(hat), 6)) <= set(np.round(at[high], 6))
-    assert not np.isin(np.round(at[high], 6), np.round(places(kick), 6)).any()
-
-
-def test_every_onset_sounds_in_one_band_at_least():
-    noise = np.random.default_rng(0).standard_normal(RATE).astype(np.float32)
-
-    assert three_bands(noise, RATE, np.linspace(0.0, 0.99, 30)).any(axis=0).all()
-    assert three_bands(noise, RATE, np.zeros(0)).shape == (3, 0)
-
-
-def test_bands_of_real_drums_are_their_drums():
-    low = {"kick", "kick2", "tlo"}
-    middle = {"snare", "snare2", "rim", "clap", "tmid", "thi"}
-    truth, said = [], []
-    for loop in [loop for loop in shared_loops() if loop["kind"] == "drums"][::6]:
-        said.append(three_bands(read_loop(loop["path"]).samples, RATE, np.array(loop["onsets_s"])).T)
-        for classes in loop["onset_classes"]:
-            drums = set(classes.split("+"))
-            truth.append([bool(drums & low), bool(drums & middle), bool(drums - low - middle)])
-    said, truth = np.concatenate(said), np.array(truth)
-    both = (said & truth).sum(axis=0)
-
-    f1 = 2 * both / (said.sum(axis=0) + truth.sum(axis=0))
-
-    assert (f1 >= (0.75, 0.72, 0.60)).all(), f1
 
 
 def test_onsets_of_shared_loops_are_near_the_true_ones():

@@ -1,3 +1,5 @@
+import pytest
+
 from device.health import Health
 from device.slack import Job, Slack
 from hw.timing import SimTime
@@ -21,6 +23,20 @@ def test_a_job_that_does_not_fit_before_the_deadline_waits_for_the_next_pass():
     slack.spend(until=999_999)
     assert ran == []
     slack.spend(until=1_000_000)
+    assert ran == [1]
+
+
+def test_a_fault_in_one_job_is_told_and_the_others_go_on():
+    time, ran, told = SimTime(), [], []
+    jobs = [Job(lambda: 1 / 0, every_ms=1, worst_us=10), Job(lambda: ran.append(1), every_ms=1, worst_us=10)]
+    slack = Slack(time, jobs, Health())
+    with pytest.raises(ZeroDivisionError):
+        slack.spend(until=1_000_000)
+
+    slack.on_fault = lambda job, error: told.append((job, str(error)))
+    slack.spend(until=1_000_000)
+
+    assert told == [(jobs[0], "division by zero")]
     assert ran == [1]
 
 

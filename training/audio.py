@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import struct
 import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from training.chunks import CUT_SHORT, cut_short, read_chunks
 from training.errors import LoopError
 
 RATE = 44100  # Hz: every loop is heard at this rate
@@ -29,7 +29,6 @@ MAX_CHANNELS = 16
 RATES = (8_000, 192_000)  # Hz, lowest and highest
 SILENCE_DB = -84.0  # a peak below it is the dither of a 16 bit file, not a loop
 FULL_SCALE = 1000.0  # float files may pass 1.0; a peak above this is damage
-CUT_SHORT = 0.01  # share of the announced sound that may be missing
 BLOCK = 65536  # frames read at a time
 
 
@@ -142,7 +141,7 @@ def read_loop(path: Path | str) -> Loop:
                 f"{size} is too much for a loop, expected at most {MAX_BYTES / 1e6:.0f} MB: cut it"
             )
         try:
-            acid = _chunks(file, status.st_size)
+            acid = read_chunks(file, status.st_size)
             samples, rate, duration_s = _decode(file)
         except OSError as error:
             raise LoopError(f"reading stopped ({_reason(error)}): is the stick still in?") from error
@@ -174,7 +173,7 @@ def _decode(file: BinaryIO) -> tuple[np.ndarray, int, float]:
     if frames == 0:
         raise LoopError("it holds no samples: export it again")
     if frames < announced * (1 - CUT_SHORT):
-        raise LoopError(_cut_short(f"{announced / rate:.3f} s", f"{frames / rate:.3f} s"))
+        raise LoopError(cut_short(f"{announced / rate:.3f} s", f"{frames / rate:.3f} s"))
     return _mono(np.concatenate(blocks)), rate, frames / rate
 
 
@@ -227,50 +226,6 @@ def _at_rate(samples: np.ndarray, rate: int) -> np.ndarray:
 
         samples = soxr.resample(samples, rate, RATE, quality="HQ")
     return np.ascontiguousarray(samples, dtype=np.float32)
-
-
-def _chunks(file: BinaryIO, size: int) -> dict[str, Any] | None:
-    """Walk the chunks of a WAV or AIFF file: its ACID chunk, or LoopError when its sound is cut short.
-
-    libsndfile reads a shortened file without a word; a data size of 0 or 2**32 - 1 is a recorder's
-    way of saying that it does not know.
-    """
-    head = file.read(12)
-    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
-        order = "<"
-    elif head[:4] == b"FORM" and head[8:] in (b"AIFF", b"AIFC"):
-        order = ">"
-    else:
-        return None
-    acid = None
-    at = 12
-    for _ in range(1000):  # chunks: a sane file has ten
-        file.seek(at)
-        header = file.read(8)
-        if len(header) < 8:
-            break
-        length = struct.unpack(order + "I", header[4:])[0]
-        if header[:4] in (b"data", b"SSND") and 0 < length < 0xFFFFFF00:
-            there = size - at - 8
-            if there < length * (1 - CUT_SHORT):
-                raise LoopError(_cut_short(f"{length} bytes", f"{there}"))
-        if header[:4] == b"acid" and length >= 24:
-            acid = _acid(file.read(24)) or acid
-        at += 8 + length + length % 2
-    return acid
-
-
-def _acid(body: bytes) -> dict[str, Any] | None:
-    if len(body) < 24:
-        return None
-    flags, _root, _, _, beats, _denominator, _numerator, tempo = struct.unpack("<IHHfIHHf", body)
-    if not np.isfinite(tempo):
-        tempo = 0.0
-    return {"one_shot": bool(flags & 1), "beats": int(beats), "tempo": float(tempo)}
-
-
-def _cut_short(announced: str, found: str) -> str:
-    return f"the file is cut short, {announced} of sound announced and {found} there: copy it again"
 
 
 def _reason(error: Exception) -> str:

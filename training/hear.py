@@ -14,9 +14,10 @@ import numpy as np
 
 from device.pattern import STEPS_PER_BAR, Pattern
 from training.audio import clean, find_loops, read_loop
+from training.bands import three_bands
 from training.errors import LoopError
 from training.grid import Grid, fit_grid, to_steps
-from training.onsets import find_onsets, lead_in, three_bands, velocities
+from training.onsets import find_onsets, lead_in, velocities
 from training.takes import cut, explain
 from training.tempo import Tempo, check_length, find_tempo
 

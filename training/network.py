@@ -70,13 +70,13 @@ class Autoencoder:
 
     def encode(self, inputs: np.ndarray) -> np.ndarray:
         """Latents, shape (n, latents), of takes, shape (n, inputs)."""
-        return self._forward(inputs, 0, self.latent)[-1]
+        return self.activations(inputs, 0, self.latent)[-1]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Logits, shape (n, outputs), of latents, shape (n, latents)."""
-        return self._forward(latents, self.latent, len(self.layers))[-1]
+        return self.activations(latents, self.latent, len(self.layers))[-1]
 
-    def _forward(self, x: np.ndarray, first: int, last: int) -> list[np.ndarray]:
+    def activations(self, x: np.ndarray, first: int, last: int) -> list[np.ndarray]:
         """What each layer from `first` to before `last` gives, the input in front."""
         given = [x]
         for index in range(first, last):
@@ -97,9 +97,9 @@ class Autoencoder:
 
         noise : (n, latents), added to the latents, so that the places between takes are trained too
         """
-        up = self._forward(batch.inputs, 0, self.latent)
+        up = self.activations(batch.inputs, 0, self.latent)
         latents = up[-1]
-        down = self._forward(latents if noise is None else latents + noise, self.latent, len(self.layers))
+        down = self.activations(latents if noise is None else latents + noise, self.latent, len(self.layers))
         loss, slope = output_loss(down[-1], batch.inputs, weights)
         gradient = np.zeros_like(self.parameters)
         into = self.views(gradient)

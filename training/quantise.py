@@ -24,7 +24,7 @@ def latent_scale(points: np.ndarray) -> float:
 def integer_decoder(network: Autoencoder, latents: np.ndarray, scale: float) -> IntegerNetwork:
     """The decoder half; `latents` (n, 4) are places it will be played at, `scale` the latent of one code."""
     layers = network.layers[network.latent :]
-    given = network._forward(latents, network.latent, len(network.layers))
+    given = network.activations(latents, network.latent, len(network.layers))
     codes = _layers(layers, given, scale, LOGIT_SCALE, OUTPUT_LIMIT)
     return IntegerNetwork(codes, -LATENT_LIMIT, LATENT_LIMIT, "decoder")
 
@@ -32,7 +32,7 @@ def integer_decoder(network: Autoencoder, latents: np.ndarray, scale: float) -> 
 def integer_encoder(network: Autoencoder, inputs: np.ndarray, scale: float) -> IntegerNetwork:
     """The encoder half; `inputs` (n, inputs) are takes, `scale` the latent of one code."""
     layers = network.layers[: network.latent]
-    given = network._forward(inputs, 0, network.latent)
+    given = network.activations(inputs, 0, network.latent)
     return IntegerNetwork(_layers(layers, given, 1 / FULL, scale, LATENT_LIMIT), -FULL, FULL, "encoder")
 
 
