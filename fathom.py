@@ -22,7 +22,9 @@ from device.errors import ModelError, SettingsError
 from hw.errors import PanelError
 from training.errors import LoopError
 
-DONE, FAILED, WRONG_WORDS = 0, 1, 2
+DONE, FAILED = 0, 1  # argparse ends with 2
+FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
+VERSION = "0.1.0"  # as in pyproject.toml
 DISPLAY_VERB = "_display"  # internal: the live display, started by `play`
 
 
@@ -98,11 +100,12 @@ def _hear(words: argparse.Namespace) -> int:
 
 
 def _learn(words: argparse.Namespace) -> int:
-    from device.home import store
+    from device.home import check_target, store
     from device.slot import pack
     from training.lesson import lesson
     from training.optimise import Recipe
 
+    check_target(words.slot)
     with _progress(words.json) as progress:
         learned = lesson(
             words.paths,
@@ -124,6 +127,8 @@ def _learn(words: argparse.Namespace) -> int:
     else:
         print(f"slot {words.slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
         print("\n".join(f"  {line}" for line in _report_lines(playability)))
+        if max(playability["travel"]) < FEW_PATTERNS:
+            _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     return DONE
 
 
@@ -148,7 +153,6 @@ def _decode(words: argparse.Namespace) -> int:
 
 
 def _render(words: argparse.Namespace) -> int:
-    from device.decoder import read_knobs
     from device.ensemble import Ensemble
     from device.home import load_settings, load_slot
     from device.render import render
@@ -159,7 +163,7 @@ def _render(words: argparse.Namespace) -> int:
         _say(note)
     settings = settings.changed("bpm", words.bpm)
     ensemble = Ensemble([load_slot(words.slot)])
-    pattern = ensemble.pattern(ensemble.decode(read_knobs(words.knobs)), settings)
+    pattern = ensemble.pattern(ensemble.decode(words.knobs), settings)
     write_safely(words.output, render(pattern, settings, words.bars))
     return DONE
 
@@ -171,16 +175,20 @@ def _slots(words: argparse.Namespace) -> int:
     folder = slot_folder()
     if words.action == "show":
         slot = load_slot(words.slot)
-        summary = {"slot": words.slot, **slot.summary(), "names": slot.about.takes}
+        summary = {"slot": int(words.slot) if words.slot.isdecimal() else words.slot, **slot.summary()}
+        summary["names"] = slot.about.takes
         print(json.dumps(summary, indent=None if words.json else 2))
     elif words.action == "export":
         load_slot(words.slot)  # refuses an empty or damaged one
         write_safely(words.file, folder.path(number_of(words.slot)).read_bytes())
+        _say(f"slot {words.slot} is in {words.file}.")
     elif words.action == "import":
         store(words.slot, read_blob(words.file, words.file.name), _say)
+        _say(f"slot {words.slot} holds {words.file.name}.")
     elif words.action == "undo":
         number = number_of(words.slot)
         folder.undo(number)
+        _say(f"slot {number}: the one before is back.")
         hand_over(number, folder.path(number).read_bytes(), _say)
     else:
         _list_slots(words, folder)
@@ -188,6 +196,8 @@ def _slots(words: argparse.Namespace) -> int:
 
 
 def _list_slots(words: argparse.Namespace, folder: Any) -> None:
+    if not folder.filled():
+        _say(f"nothing is learned yet in {folder.folder}; the factory slot plays.")
     for number in folder.filled():
         try:
             slot = folder.load(number)
@@ -199,7 +209,8 @@ def _list_slots(words: argparse.Namespace, folder: Any) -> None:
             _print({"slot": number, "created": created, **slot.summary()})
         else:
             about = slot.about
-            print(f"slot {number:2d}  {len(about.takes):4d} takes  {about.voices} voice(s)  {created}")
+            voices = _count_of(about.voices, "voice")
+            print(f"slot {number:2d}  {len(about.takes):4d} takes  {voices}  {created}")
             print("         " + "; ".join(_report_lines(about.playability)))
 
 
@@ -210,11 +221,11 @@ def _doctor(words: argparse.Namespace) -> int:
 
     well = True
     for finding in examine(words.panel):
-        well &= finding.ok
+        well &= finding.ok or not finding.needed
         if words.json:
             _print(asdict(finding))
         else:
-            mark = "ok  " if finding.ok else "FAIL"
+            mark = "ok  " if finding.ok else "FAIL" if finding.needed else "none"
             print(f"{mark}  {finding.check}: {finding.found} {finding.advice}".rstrip())
     return DONE if well else FAILED
 
@@ -250,12 +261,17 @@ def _heard_lines(heard: Any) -> list[str]:
     """What was heard in one loop, for a reader: tempo, bars, why so, and the steps of its takes."""
     why = "; ".join(heard.evidence)
     lines = [
-        f"{heard.file}: {heard.bpm:g} BPM, {heard.bars} bars, {len(heard.onsets_s)} hits, "
+        f"{heard.file}: {heard.bpm:g} BPM, {_count_of(heard.bars, 'bar')}, "
+        f"{_count_of(len(heard.onsets_s), 'onset')}, "
         f"confidence {heard.confidence:.2f} ({why})"
     ]
     for take in heard.takes:
         lines += ["  " + "".join("x" if hit else "." for hit in voice) for voice in take.hits]
     return lines
+
+
+def _count_of(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def _report_lines(report: dict[str, Any]) -> list[str]:
@@ -294,6 +310,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="fathom", description="Learns rhythm from loops and plays it on a rack."
     )
+    parser.add_argument("--version", action="version", version=f"fathom {VERSION}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     play = _verb(verbs, "play", _play, "play until stopped")
@@ -308,9 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         "--tape", type=Path, metavar="FILE", help="write every change of a jack and MIDI message"
     )
-    play.add_argument(
-        "--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml in FATHOM_HOME"
-    )
+    play.add_argument("--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box")
     play.add_argument(
         "--time", choices=("real", "sim"), default="real", help="sim: as fast as it goes, exactly"
     )
@@ -325,56 +340,62 @@ def _parser() -> argparse.ArgumentParser:
     hear.add_argument(
         "--plot", type=Path, metavar="FILE.png", help="draw each loop; of several, FILE-1.png and so on"
     )
-    hear.add_argument("--json", action="store_true")
+    hear.add_argument("--json", action="store_true", help="one object a line")
 
     learn = _verb(verbs, "learn", _learn, "turn loops into a slot")
     learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     learn.add_argument("--slot", required=True, metavar="S", help="slot number or file")
-    learn.add_argument("--seed", type=_whole, default=1)
+    learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
-    learn.add_argument("--architecture", default="fathom", metavar="NAME")
+    learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
     learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
-    learn.add_argument("--epochs", type=_count, default=None, metavar="N")
-    learn.add_argument("--json", action="store_true")
+    learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
+    learn.add_argument("--json", action="store_true", help="one object a line")
 
     decode = _verb(verbs, "decode", _decode, "patterns for knob positions")
     decode.add_argument("slot", metavar="S", help="slot number or file")
     decode.add_argument(
         "--knobs", metavar="a,b,c,d", help="without it, lines of four numbers are read from stdin"
     )
-    decode.add_argument("--density", type=_share, default=0.5, metavar="X")
-    decode.add_argument("--json", action="store_true")
+    decode.add_argument("--density", type=_share, default=0.5, metavar="X", help="0 no hit, 1 every step")
+    decode.add_argument("--json", action="store_true", help="one object a line")
 
     render = _verb(verbs, "render", _render, "the same music as a MIDI file")
     render.add_argument("slot", metavar="S", help="slot number or file")
-    render.add_argument("--knobs", required=True, metavar="a,b,c,d")
-    render.add_argument("--bars", type=_count, required=True)
-    render.add_argument("--bpm", type=float, required=True)
-    render.add_argument("--settings", type=Path, metavar="FILE")
+    render.add_argument("--knobs", type=_four, required=True, metavar="a,b,c,d", help="each 0 to 1")
+    render.add_argument("--bars", type=_count, required=True, metavar="N")
+    render.add_argument("--bpm", type=float, required=True, help="20 to 300")
+    render.add_argument(
+        "--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box"
+    )
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.mid")
 
     slots = _verb(verbs, "slots", _slots, "list, show, export, import, undo")
-    slots.add_argument("--json", action="store_true")
+    slots.add_argument("--json", action="store_true", help="one object a line")
+    after = argparse.ArgumentParser(add_help=False)
+    after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     actions = slots.add_subparsers(dest="action", metavar="ACTION")
     for action, about in (("show", "what a slot holds"), ("undo", "swap a slot with the one before")):
-        actions.add_parser(action, help=about).add_argument("slot", metavar="S")
-    export = actions.add_parser("export", help="write a slot to a file")
+        actions.add_parser(action, help=about, parents=[after]).add_argument("slot", metavar="S")
+    export = actions.add_parser("export", help="write a slot to a file", parents=[after])
     export.add_argument("slot", metavar="S")
     export.add_argument("file", type=Path)
-    take_in = actions.add_parser("import", help="take a file into a slot")
-    take_in.add_argument("file", type=Path)
+    take_in = actions.add_parser("import", help="take a file into a slot", parents=[after])
+    take_in.add_argument("file", type=Path, help="a slot file")
     take_in.add_argument("slot", metavar="S")
 
     doctor = _verb(verbs, "doctor", _doctor, "examine the box")
     doctor.add_argument("--panel", choices=("sim", "pi"), default="sim")
-    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--json", action="store_true", help="one object a line")
 
     ctl = _verb(verbs, "ctl", _ctl, "talk to a running box")
-    ctl.add_argument("message", nargs="+", help="a JSON message, or a word: start, stop, state")
+    ctl.add_argument(
+        "message", nargs="+", help="start, stop, toggle, rewind, next, panic, quit, state, or a JSON message"
+    )
 
     demo = _verb(verbs, "demo", _demo, "make a dozen demo loops")
-    demo.add_argument("folder", type=Path)
-    demo.add_argument("--seed", type=_whole, default=1)
+    demo.add_argument("folder", type=Path, help="where to; drums/ and bass/ are made in it")
+    demo.add_argument("--seed", type=_whole, default=1, help="the same seed gives the same loops")
     return parser
 
 

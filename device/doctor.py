@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import sys
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 from device import home
 from device.errors import ModelError
+from device.realtime import ADVICE
 from device.slots import FACTORY, free_bytes, load_file
 from hw.errors import PanelError
 from hw.midi import open_midi_out
@@ -24,19 +26,21 @@ LATE_US = 1000  # a gate later than this is heard as loose
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what was looked at, whether it is well, what was found and what to do."""
+    """One line: what was looked at, whether it is well, what was found and what to do.
+
+    A box plays without what is not `needed`.
+    """
 
     check: str
     ok: bool
     found: str
     advice: str = ""
+    needed: bool = True
 
 
 def examine(panel: str) -> Iterator[Finding]:
     """All checks, one after the other."""
-    yield Finding(
-        "python", sys.version_info >= (3, 11), platform.python_version(), "Fathom needs 3.11 or newer."
-    )
+    yield Finding("python", sys.version_info >= (3, 11), platform.python_version())
     yield _panel(panel)
     yield _midi()
     yield _realtime()
@@ -50,7 +54,7 @@ def _panel(kind: str) -> Finding:
     try:
         open_panel(kind, midi_port=None).close()
     except PanelError as error:
-        return Finding("panel", False, str(error), "Play on the simulated panel meanwhile: --panel sim")
+        return Finding("panel", False, str(error))
     return Finding("panel", True, "simulated" if kind == "sim" else "all parts answer")
 
 
@@ -58,23 +62,17 @@ def _midi() -> Finding:
     try:
         port = open_midi_out("Fathom doctor")
     except PanelError as error:
-        return Finding("midi", False, str(error), "Gates play without it.")
+        found = str(error).removeprefix("MIDI: ")
+        return Finding("midi", False, found, "Gates play without it.", needed=False)
     system = port.system
     port.close()
     return Finding("midi", True, f"a virtual port opens ({system})")
 
 
 def _realtime() -> Finding:
-    allowed, _ = resource.getrlimit(resource.RLIMIT_RTPRIO)
-    ok = allowed > 0 or resource.getrlimit(resource.RLIMIT_RTPRIO)[1] > 0 or _is_root()
-    advice = "" if ok else "Add `@audio - rtprio 60` to /etc/security/limits.d/fathom.conf and log in again."
-    return Finding("realtime", ok, "priority is allowed" if ok else "priority is refused", advice)
-
-
-def _is_root() -> bool:
-    import os
-
-    return os.geteuid() == 0
+    ok = max(resource.getrlimit(resource.RLIMIT_RTPRIO)) > 0 or os.geteuid() == 0
+    found = "priority is allowed" if ok else "priority is refused"
+    return Finding("realtime", ok, found, "" if ok else ADVICE, needed=False)
 
 
 def _storage() -> Finding:
@@ -94,11 +92,13 @@ def _slots() -> Iterator[Finding]:
     for number in folder.filled():
         try:
             slot = folder.load(number)
-            yield Finding(
-                f"slot {number}", True, f"{len(slot.about.takes)} takes, {slot.about.voices} voice(s)"
-            )
+            voices = "1 voice" if slot.about.voices == 1 else f"{slot.about.voices} voices"
+            yield Finding(f"slot {number}", True, f"{len(slot.about.takes)} takes, {voices}")
         except ModelError as error:
-            yield Finding(f"slot {number}", False, str(error), f"Go back: fathom slots undo {number}")
+            found = str(error).removeprefix(f"slot {number}: ")
+            back = folder.previous(number).exists()
+            advice = f"Go back: fathom slots undo {number}" if back else ""
+            yield Finding(f"slot {number}", False, found, advice)
 
 
 def _settings() -> Finding:

@@ -1,27 +1,33 @@
 """Where a box keeps what is its own: slots, settings, control socket. Plays nothing.
 
-FATHOM_HOME names the folder; without it, the place that the XDG base directory specification gives.
+FATHOM_HOME names the folder; without it, it is `.fathom` in the clone, beside the rooms. A Fathom that was
+installed as a package keeps its own where the XDG base directory specification says.
 """
 
 from __future__ import annotations
 
 import base64
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 from device.client import call
-from device.errors import ModelError
+from device.errors import ModelError, SettingsError
 from device.settings import SLOTS, Settings, read_settings
 from device.slot import Slot, unpack
 from device.slots import SlotFolder, load_file, write_safely
 from hw.errors import PanelError
+
+CLONE = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
     """The folder of this box."""
     if named := os.environ.get("FATHOM_HOME"):
         return Path(named)
+    if (CLONE / "pyproject.toml").exists():
+        return CLONE / ".fathom"
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "fathom"
 
@@ -36,16 +42,26 @@ def socket_path() -> Path:
 
 
 def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:
-    """Settings of a file, or of `settings.toml` in the box's folder, and what cannot be used in it."""
+    """Settings of `settings.toml` in the box's folder, and what cannot be used in it: the rest holds.
+
+    A file that was named must be good: SettingsError otherwise.
+    """
+    settings, complaints = _read(path)
+    if path and complaints:
+        raise SettingsError(" ".join(complaints))
+    return settings, complaints
+
+
+def _read(path: Path | None) -> tuple[Settings, list[str]]:
     chosen = path or home() / "settings.toml"
     if path is None and not chosen.exists():
         return Settings(), []
     try:
         text = chosen.read_text(encoding="utf-8")
     except OSError as error:
-        return Settings(), [f"{chosen}: cannot be read ({error.strerror}); the defaults hold."]
+        return Settings(), [f"{chosen}: cannot be read ({error.strerror})."]
     except UnicodeDecodeError:
-        return Settings(), [f"{chosen}: not a text in UTF-8; the defaults hold."]
+        return Settings(), [f"{chosen}: not a text in UTF-8."]
     return read_settings(text, chosen.name)
 
 
@@ -54,6 +70,18 @@ def number_of(word: str) -> int:
     if not word.isdecimal():
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}.")
     return int(word)
+
+
+def check_target(word: str) -> None:
+    """Raise before any work is done where a slot could not be written: a number, a name, rights."""
+    folder = Path(word).parent
+    if word.lstrip("-").isdecimal():
+        folder = slot_folder().path(int(word)).parent
+    elif "/" not in word and "." not in word:
+        raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 def load_slot(word: str) -> Slot:
@@ -80,7 +108,6 @@ def hand_over(number: int, blob: bytes, say: Callable[[str], None]) -> None:
         answer = call(
             socket_path(), {"do": "load", "slot": number, "blob": base64.b64encode(blob).decode("ascii")}
         )
-        if not answer.get("ok"):
-            say(str(answer.get("error")))
+        say(str(answer.get("says") or answer.get("error")))
     except PanelError as error:
         say(str(error))

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,10 @@ class Start(Message, tag="start", frozen=True):
 
 class Stop(Message, tag="stop", frozen=True):
     """Silence now."""
+
+
+class Toggle(Message, tag="toggle", frozen=True):
+    """Stop where it plays, start where it does not."""
 
 
 class Rewind(Message, tag="rewind", frozen=True):
@@ -56,6 +60,13 @@ class Set(Message, tag="set", frozen=True):
     value: Any
 
 
+class Nudge(Message, tag="nudge", frozen=True):
+    """Move one setting by so much, within its range."""
+
+    key: str
+    by: float
+
+
 class Slots(Message, tag="slots", frozen=True):
     """Let these slots play from the next bar line."""
 
@@ -81,8 +92,11 @@ class Watch(Message, tag="watch", frozen=True):
     """Have the state sent again and again, at most 30 times a second."""
 
 
-Request = Start | Stop | Rewind | Panic | Quit | Turn | Set | Slots | Next | Load | State | Watch
+Request = (
+    Start | Stop | Toggle | Rewind | Panic | Quit | Turn | Set | Nudge | Slots | Next | Load | State | Watch
+)
 decode = msgspec.json.Decoder(Request).decode
+KNOWN = "Known are " + ", ".join(str(kind.__struct_config__.tag) for kind in get_args(Request)) + "."
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -107,8 +121,9 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """What comes back: `ok`, and the error in one sentence or the state."""
+    """What comes back: `ok`, and the error in one sentence, what came of it, or the state."""
 
     ok: bool
     error: str | None = None
+    says: str | None = None
     state: Published | None = None

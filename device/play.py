@@ -7,14 +7,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from device import home
 from device.engine import Engine
 from device.ensemble import Ensemble
-from device.errors import ModelError, SettingsError
+from device.errors import ModelError
 from device.pattern import BEATS_PER_BAR
+from device.player import Player
 from device.realtime import claim
 from device.remote import Remote
 from device.settings import VOICES
@@ -49,8 +50,6 @@ class Options:
 def play(options: Options, say: Callable[[str], None]) -> None:
     """Play until stopped or for so many bars. `say` takes sentences for the player."""
     settings, notes = home.load_settings(options.settings)
-    if options.settings and notes:
-        raise SettingsError(notes[0])
     for key, value in (("bpm", options.bpm), ("seed", options.seed)):
         if value is not None:
             settings = settings.changed(key, value)
@@ -70,7 +69,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     try:
         if options.knobs is not None:
             _turn(panel.name, panel.knobs, options.knobs)
-        engine = Engine(panel, time, ensemble, settings, library, tape, last)
+        player = Player(time, ensemble, settings, library, panel.knobs.values, last)
+        engine = Engine(panel, time, player, tape)
         _note_faults(engine)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_signals(engine))
@@ -111,8 +111,7 @@ def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str
         number = int(word)
         folder.path(number)  # refuses a number that the panel does not have
         if number not in library:
-            slot, note = folder.last_good(number)
-            library[number] = replace(slot, name=f"slot {number}")
+            library[number], note = folder.last_good(number)
             notes += [note] if note else []
         slots.append(library[number])
     if not slots:
@@ -125,7 +124,7 @@ def _serve(engine: Engine, stack: contextlib.ExitStack) -> Remote | None:
     try:
         remote = Remote(engine, home.socket_path())
     except PanelError as error:
-        engine.panel.notes.append(f"{error} This one plays without.")
+        engine.panel.notes.append(f"{error} This one plays without display, keys and ctl.")
         return None
     stack.callback(remote.close)
     engine.slack.jobs.append(Job(remote.serve, every_ms=4, worst_us=1500))
@@ -153,6 +152,7 @@ def _signals(engine: Engine) -> Iterator[None]:
     def stop(number: int, frame: object) -> None:
         engine.stopping = True
 
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # ctrl-z would leave gates high and notes on
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, stop) for number in numbers}
     try:
@@ -191,9 +191,10 @@ def _turn(name: str, knobs: object, places: Sequence[float]) -> None:
 
 def _summary(engine: Engine) -> str:
     health = engine.health.summary()
+    bars = round(engine.player.played / BEATS_PER_BAR, 1)
     lost = f"{health['dropped']} hits dropped" if health["dropped"] else "nothing dropped"
     return (
-        f"played {round(engine.decided / BEATS_PER_BAR, 1):g} bars, {health['writes']} writes: half within "
+        f"played {bars:g} bars, {health['writes']} writes: half within "
         f"{health['p50_us']} us, 99 % within {health['p99_us']} us, worst {health['worst_us']} us, {lost}. "
         "Every gate is low and every note off."
     )

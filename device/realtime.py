@@ -10,6 +10,10 @@ import gc
 import os
 import sys
 
+ADVICE = (
+    "Put `@audio - rtprio 60` and `@audio - memlock unlimited` into /etc/security/limits.d/fathom.conf, "
+    "yourself into the group with `sudo usermod -aG audio $USER`, and log in again."
+)
 PRIORITY = 50  # of SCHED_FIFO's 1 to 99: above the kernel's interrupt threads on a realtime kernel is no use
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # mlockall(2)
 
@@ -24,13 +28,10 @@ def claim() -> list[str]:
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
     except (OSError, AttributeError):
-        notes.append(
-            "realtime priority was refused, so other programs can make gates late: "
-            "allow it with `rtprio 60` in /etc/security/limits.d, or run as the service."
-        )
+        notes.append(f"realtime priority was refused, so other programs can make gates late. {ADVICE}")
     else:
         # Locking matters where others press on memory; ONFAULT keeps what is never used out of it.
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0:
-            notes.append("memory could not be locked: allow `memlock unlimited` in /etc/security/limits.d.")
+            notes.append(f"memory could not be locked, so a full one can make gates late. {ADVICE}")
     return notes

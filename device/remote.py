@@ -20,6 +20,7 @@ from device.errors import ModelError, SettingsError
 from device.messages import Answer, Published
 from device.slot import unpack
 from hw.errors import PanelError
+from hw.panel import Panel
 from hw.sim import SimKnobs
 
 PIECE = 64 * 1024  # bytes read from one client in one pass
@@ -117,17 +118,19 @@ class Remote:
         try:
             return self._do(client, messages.decode(line))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Answer(False, error=f"message not understood: {error}")
+            return Answer(False, error=f"message not understood: {error}. {messages.KNOWN}")
         except (ModelError, SettingsError, PanelError) as error:
             return Answer(False, error=str(error))
 
     def _do(self, client: Client, message: messages.Request) -> Answer:
-        engine = self.engine
+        engine, player = self.engine, self.engine.player
         match message:
             case messages.Start():
                 engine.start()
             case messages.Stop():
                 engine.stop()
+            case messages.Toggle():
+                engine.stop() if player.playing else engine.start()
             case messages.Rewind():
                 engine.rewind()
             case messages.Panic():
@@ -137,13 +140,15 @@ class Remote:
             case messages.Turn(knob, to, by):
                 _turn(engine, knob, to, by)
             case messages.Set(key, value):
-                engine.change(key, value)
+                player.change(key, value)
+            case messages.Nudge(key, by):
+                player.nudge(key, by)
             case messages.Slots(numbers):
-                engine.choose(numbers)
+                player.choose(numbers)
             case messages.Next():
-                engine.choose_next()
+                player.choose_next()
             case messages.Load(number, blob):
-                engine.load(number, unpack(blob, f"slot {number}"))
+                return Answer(True, says=player.load(number, unpack(blob, f"slot {number}")))
             case messages.State():
                 return Answer(True, state=state_of(engine))
             case messages.Watch():
@@ -152,25 +157,33 @@ class Remote:
 
 
 def state_of(engine: Engine) -> Published:
-    """The state of an engine, as it is published."""
-    pattern = engine.pattern
+    """The state of a running box, as it is published."""
+    player = engine.player
+    pattern = player.pattern
     return Published(
-        playing=engine.playing,
-        beat=engine.beat,
-        bpm=engine.settings.bpm,
+        playing=player.playing,
+        beat=player.beat,
+        bpm=player.settings.bpm,
         knobs=list(engine.panel.knobs.values[:4]),
-        slots=engine.ensemble.names,
-        waiting=engine.waiting,
+        slots=player.ensemble.names,
+        waiting=player.waiting,
         hits=pattern.hits.astype(int).tolist(),
         velocities=(pattern.velocities * 127).astype(int).tolist(),
         offsets=(pattern.offsets * 100).round().astype(int).tolist(),
-        lengths=[voice.length for voice in engine.settings.voices],
+        lengths=[voice.length for voice in player.settings.voices],
         gates=list(engine.output.levels),
         health=engine.health.summary(),
         ports=[port.name for port in engine.panel.midi if port.system != "memory"],
-        notes=[*engine.panel.notes, *filter(None, [engine.panel.knobs.complaint])],
-        density=engine.settings.voices[0].density,
+        notes=[*engine.panel.notes, *_complaints(engine.panel)],
+        density=player.settings.voices[0].density,
     )
+
+
+def _complaints(panel: Panel) -> list[str]:
+    """What is wrong with the panel at this moment."""
+    lost = [port for port in panel.midi if port.errors]
+    said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
+    return [*filter(None, [panel.knobs.complaint]), *said]
 
 
 def _turn(engine: Engine, name: str, to: float | None, by: float | None) -> None:

@@ -1,7 +1,7 @@
 """Turns patterns into hits, over any span of beats. A pure function: no clock, no pins, no files, no memory.
 
 A step belongs to the span in which its place on the grid lies; its hit may sound up to half a step before
-(an early offset) or after (a late one, or swing). A hit before the bar line is played before the bar line.
+(an early offset) or a whole one after (a late offset and swing). A hit before the bar line is played before it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def hits_in(pattern: Pattern, settings: Settings, start: float, end: float) -> l
     """The hits of all steps whose place lies in [start, end), in beats, sorted by beat.
 
     Two spans that meet give what one span over both gives. A pattern with fewer voices than the panel
-    leaves the other gates silent. Source of the step grid and of swing: design.md's words.
+    leaves the other gates silent. Swing delays every second step of the bar, whatever the voice's length.
     """
     hits: list[Hit] = []
     first, last = _steps(start, end, STEP)

@@ -81,7 +81,7 @@ class Settings:
     clock_out: int = 4
     seed: int = 1
     trigger_ms: float = 5.0
-    slots: tuple[int, ...] = ()  # none named: slot 1, or the factory's where it is empty
+    slots: tuple[int, ...] = ()  # none named: the first that is filled, or the factory's
     voices: tuple[VoiceSettings, ...] = tuple(VoiceSettings(note=note) for note in NOTES)
 
     def changed(self, key: str, value: Any) -> Settings:
@@ -100,6 +100,25 @@ class Settings:
             voices[voice] = dataclasses.replace(voices[voice], **{name: checked})
         return dataclasses.replace(self, voices=tuple(voices))
 
+    def nudged(self, key: str, by: float) -> Settings:
+        """These settings with one moved by so much, as far as its range goes; of `voices.NAME` each voice."""
+        group, _, name = key.rpartition(".")
+        _known(name, VOICE_SPECS if group else BOX_SPECS, key)
+        spec = (VOICE_SPECS if group else BOX_SPECS)[name]
+        if spec.kind is bool or not math.isfinite(by):
+            raise SettingsError(f"{key} by {by!r}: expected a number, and a setting that is one")
+
+        def moved(value: float) -> float:
+            return spec.kind(round(min(spec.high, max(spec.low, value + by)), 6))
+
+        if not group:
+            return self.changed(key, moved(getattr(self, name)))
+        settings = self
+        for voice in _voices_of(group, key):
+            value = moved(getattr(self.voices[voice], name))
+            settings = settings.changed(f"voice.{voice + 1}.{name}", value)
+        return settings
+
 
 def read_settings(text: str, name: str = "settings") -> tuple[Settings, list[str]]:
     """Settings of a TOML text, and a sentence for each key that cannot be used: the others hold.
@@ -111,7 +130,7 @@ def read_settings(text: str, name: str = "settings") -> tuple[Settings, list[str
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        return Settings(), [f"{name}: not TOML: {error}. Mend the line; until then the defaults hold."]
+        return Settings(), [f"{name}: not TOML: {error}."]
     settings, complaints = Settings(), []
     # Every voice first, so that one voice can differ whatever the order in the file.
     for key, value in sorted(_flat(table), key=lambda pair: pair[0].startswith("voice.")):
@@ -134,7 +153,8 @@ def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 def _known(name: str, specs: dict[str, Spec], key: str) -> None:
     if name not in specs:
-        raise SettingsError(f"{key} is not a setting; expected one of {', '.join(specs)}")
+        names = [*specs, "slots"] if specs is BOX_SPECS else list(specs)
+        raise SettingsError(f"{key} is not a setting; expected one of {', '.join(names)}")
 
 
 def _voices_of(group: str, key: str) -> range:

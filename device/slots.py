@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -45,9 +46,10 @@ class SlotFolder:
         except ModelError as error:
             complaint = str(error)
         try:
-            return load_file(self.previous(number), f"slot {number}"), f"{complaint} The one before plays."
+            before = load_file(self.previous(number), f"slot {number} (the one before)")
+            return before, f"{complaint} The one before plays."
         except ModelError:
-            return load_file(FACTORY, "factory slot"), f"{complaint} The factory slot plays."
+            return load_file(FACTORY, f"slot {number} (factory)"), f"{complaint} The factory slot plays."
 
     def save(self, number: int, blob: bytes) -> Path:
         """Write a slot so that a power cut leaves the old one or the new one; keep the old as previous."""
@@ -100,9 +102,10 @@ def write_safely(path: Path, blob: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

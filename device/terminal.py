@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import signal
 import sys
@@ -36,14 +37,17 @@ SHOWN_S = 5.0  # how long an answer stays on the screen
 
 UP, DOWN = "qwer", "asdf"  # knobs A B C D
 HELP = (
-    "q w e r  knobs up   a s d f  down   space  start, stop   0  to the top   1-9  slot   n  next slot\n"
-    "- +  tempo   [ ]  density   x  panic   ctrl-c  end"
+    "q w e r  knobs up     a s d f  down     - +  tempo     [ ]  density\n"
+    "space  start, stop    0  to the top     1-9  slot     n  next     x  panic\n"
+    "ctrl-c  end"
 )
+ESCAPE = re.compile(rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O.|.)?")  # arrows and the like, which are no keys of ours
 
 
 def run(path: Path) -> None:
     """Show the box that listens at `path` until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-c ends the box, and the box ends this
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     os.nice(NICE)
     connection, lines = watch(path)
     decode = msgspec.json.Decoder(Answer).decode
@@ -61,29 +65,27 @@ def run(path: Path) -> None:
             shown -= 1 / 30
             live.update(draw(state, error if shown > 0 else None), refresh=True)
             for key in keyboard():
-                if message := message_for(key, state):
+                if message := message_for(key):
                     connection.sendall(msgspec.json.encode(message) + b"\n")
 
 
-def message_for(key: str, state: Published) -> dict[str, object] | None:
-    """The message that a key stands for, or None.
+def message_for(key: str) -> dict[str, object] | None:
+    """The message that a key stands for, or None. It depends on nothing shown: keys may come in a burst.
 
-    >>> message_for("x", None)
+    >>> message_for("x")
     {'do': 'panic'}
     """
-    if key and key in UP + DOWN:
+    if key in UP + DOWN:
         by = TURN if key in UP else -TURN
         return {"do": "turn", "knob": "ABCD"[(UP if key in UP else DOWN).index(key)], "by": by}
     if key in "+=-":
-        return {"do": "set", "key": "bpm", "value": state.bpm + (-TEMPO if key == "-" else TEMPO)}
+        return {"do": "nudge", "key": "bpm", "by": -TEMPO if key == "-" else TEMPO}
     if key in "[]":
-        density = min(1.0, max(0.0, state.density + (DENSITY if key == "]" else -DENSITY)))
-        return {"do": "set", "key": "voices.density", "value": round(density, 4)}
-    if key == " ":
-        return {"do": "stop" if state.playing else "start"}
+        return {"do": "nudge", "key": "voices.density", "by": DENSITY if key == "]" else -DENSITY}
     if key in "123456789":
         return {"do": "slots", "slots": [int(key)]}
-    return {"0": {"do": "rewind"}, "x": {"do": "panic"}, "n": {"do": "next"}}.get(key)  # type: ignore[return-value]
+    words = {" ": "toggle", "0": "rewind", "x": "panic", "n": "next"}
+    return {"do": words[key]} if key in words else None
 
 
 def draw(state: Published, error: str | None = None) -> RenderableType:
@@ -93,8 +95,9 @@ def draw(state: Published, error: str | None = None) -> RenderableType:
         _voices(state),
         _knobs(state),
         *[Text(f"! {text}", style="red") for text in ([error] if error else [])],
-        *[Text(f"· {note}", style="yellow") for note in state.notes],
         Text(HELP, style="dim"),
+        Text(),
+        *[Text(f"· {note}", style="yellow") for note in state.notes],
     )
 
 
@@ -153,7 +156,7 @@ def _knobs(state: Published) -> Text:
         text.append("━" * full, style="cyan")
         text.append("─" * (10 - full), style="dim")
         text.append(f" {value:4.2f} ")
-    text.append(f"  density {state.density:4.2f}\n", style="dim")
+    text.append(f"\n density {state.density:4.2f}\n", style="dim")
     return text
 
 
@@ -171,7 +174,7 @@ def _keys() -> Iterator[Callable[[], str]]:
             if not piece:
                 break
             keys += piece
-        return keys.decode("ascii", "ignore")
+        return ESCAPE.sub(b"", keys).decode("ascii", "ignore")
 
     try:
         yield pressed

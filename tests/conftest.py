@@ -12,6 +12,7 @@ import pytest
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.pattern import STEPS, Pattern
+from device.player import Player
 from device.settings import Settings
 from device.slot import Slot
 from device.tape import Tape
@@ -42,9 +43,9 @@ def pattern(*voices, offsets=None):
 
 def play_pattern(engine, wanted):
     """Let an engine play a given pattern, whatever its knobs say."""
-    engine.pattern = wanted
-    engine._decode = lambda: None
-    engine._make_pattern = lambda: None
+    engine.player.pattern = wanted
+    engine.player._decode = lambda: None
+    engine.player._make_pattern = lambda: None
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +86,9 @@ def make_engine(slot):
         time = SimTime()
         panel = open_panel("sim", midi_port=None, time=time, remember=True)
         last = bars * 4.0 if bars else float("inf")
-        engine = Engine(panel, time, Ensemble(slots or [slot]), settings or Settings(), library, Tape(), last)
+        ensemble = Ensemble(slots or [slot])
+        player = Player(time, ensemble, settings or Settings(), library, panel.knobs.values, last)
+        engine = Engine(panel, time, player, Tape())
         if wanted is not None:
             play_pattern(engine, wanted)
         return engine
@@ -95,24 +98,15 @@ def make_engine(slot):
 
 def run_until(engine, beat):
     """Pass after pass until the music has reached a beat."""
-    while engine.playing and engine.beat < beat:
-        step(engine)
-
-
-def step(engine):
-    """One pass of the engine's loop."""
-    engine._decide()
-    due, exact = engine._next_deadline()
-    engine.slack.spend(until=due)
-    engine.time.sleep_until(due, exact)
-    engine._write()
+    while engine.player.playing and engine.player.beat < beat:
+        engine.step()
 
 
 def beats(engine, jack, level=1):
     """The beats at which a jack went to a level."""
     return [
         entry["beat"]
-        for entry in engine.tape.entries
+        for entry in engine.output.tape.entries
         if entry.get("jack") == jack and entry["level"] == level
     ]
 
@@ -121,6 +115,6 @@ def notes(engine, status=0x90):
     """`(beat, note)` of the MIDI messages of one kind."""
     return [
         (entry["beat"], entry["midi"][1])
-        for entry in engine.tape.entries
+        for entry in engine.output.tape.entries
         if "midi" in entry and entry["midi"][0] & 0xF0 == status
     ]

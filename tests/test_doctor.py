@@ -15,13 +15,17 @@ def findings(home, monkeypatch):
 def test_a_damaged_slot_is_found_with_the_way_back(findings, home, slot):
     folder = SlotFolder(home / "slots")
     folder.save(2, pack(slot))
+    folder.save(5, pack(slot))
     folder.save(5, pack(slot)[:99])
+    folder.save(6, pack(slot)[:99])
 
     found = findings()
 
     assert found["slot 2"].ok
     assert not found["slot 5"].ok
     assert found["slot 5"].advice == "Go back: fathom slots undo 5"
+    assert found["slot 6"].advice == "", "there is nothing to go back to"
+    assert found["slot 6"].found.startswith("not a whole slot file")
 
 
 def test_a_missing_part_is_found_and_the_rest_is_looked_at_all_the_same(findings, monkeypatch):
@@ -36,6 +40,7 @@ def test_a_missing_part_is_found_and_the_rest_is_looked_at_all_the_same(findings
     assert not found["panel"].ok
     assert "MCP3008" in found["panel"].found
     assert not found["midi"].ok
+    assert not found["midi"].needed
     assert "timing" in found
 
 

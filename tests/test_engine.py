@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from conftest import beats, notes, pattern, run_until, step
+from conftest import beats, notes, pattern, run_until
 
 from device.errors import ModelError
 from device.sequencer import NS_PER_MS
@@ -52,7 +52,7 @@ def test_every_write_is_on_time_to_the_nanosecond_in_standing_time(make_engine):
     engine.start()
     engine.run()
 
-    assert all(entry["at_ns"] == entry["due_ns"] for entry in engine.tape.entries)
+    assert all(entry["at_ns"] == entry["due_ns"] for entry in engine.output.tape.entries)
     assert engine.health.worst_ns == 0
 
 
@@ -72,7 +72,7 @@ def test_all_that_happens_at_one_instant_is_one_call_after_the_notes(make_engine
     engine = make_engine(pattern("X...............", "x..............."))
 
     engine.start()
-    step(engine)
+    engine.step()
 
     assert written[0] == bytes([0x90, 36, 127])
     assert written[1] == bytes([0x90, 38, 76])
@@ -83,13 +83,13 @@ def test_a_turned_knob_changes_the_pattern_from_the_next_step(make_engine, slot)
     engine = make_engine()
     engine.start()
     run_until(engine, 2.0)
-    before = engine.pattern
+    before = engine.player.pattern
     engine.panel.knobs.turn(0, 1.0)
     run_until(engine, 2.3)
 
     expected = slot.decoder.decode((1.0, 0.5, 0.5, 0.5)).pattern()
-    assert np.array_equal(engine.pattern.hits[:1], expected.hits)
-    assert not np.array_equal(engine.pattern.hits, before.hits)
+    assert np.array_equal(engine.player.pattern.hits[:1], expected.hits)
+    assert not np.array_equal(engine.player.pattern.hits, before.hits)
 
 
 def test_a_stall_drops_hits_and_keeps_the_grid(make_engine):
@@ -105,7 +105,7 @@ def test_a_stall_drops_hits_and_keeps_the_grid(make_engine):
     assert 3 <= 24 - len(found[found < 6]) <= 5
     assert engine.health.dropped >= 3
     assert engine.health.late >= 3
-    gaps = np.diff([entry["at_ns"] for entry in engine.tape.entries if entry.get("jack") == "gate1"])
+    gaps = np.diff([entry["at_ns"] for entry in engine.output.tape.entries if entry.get("jack") == "gate1"])
     assert gaps.min() > 0.5 * NS_PER_MS, "nothing bursts"
 
 
@@ -155,11 +155,11 @@ def test_a_change_of_tempo_keeps_the_beat_and_moves_what_is_pending(make_engine)
     run_until(engine, 1.5)
     changed = engine.time.now()
 
-    engine.change("bpm", 60)
+    engine.player.change("bpm", 60)
     run_until(engine, 3.5)
 
     rises = engine.panel.jacks.rises("gate1")
-    assert rises[2] - changed == pytest.approx((2.0 - engine.clock.beat) * 1e9, abs=2)
+    assert rises[2] - changed == pytest.approx((2.0 - engine.player.clock.beat) * 1e9, abs=2)
     assert rises[3] - rises[2] == 1_000_000_000
 
 
@@ -167,8 +167,8 @@ def test_another_slot_comes_in_on_the_bar_line(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
     engine.start()
     run_until(engine, 1.3)
-    engine.choose([2])
-    assert engine.waiting == ["slot 2"]
+    engine.player.choose([2])
+    assert engine.player.waiting == ["slot 2"]
     run_until(engine, 8.0)
 
     old = slot.decoder.decode([0.5] * 4).pattern()
@@ -180,7 +180,7 @@ def test_another_slot_comes_in_on_the_bar_line(make_engine, slot, other_slot):
     ]
     assert not np.array_equal(old.hits, new.hits)
     assert beats(engine, "gate1")[: len(expected)] == pytest.approx(expected)
-    assert engine.waiting == []
+    assert engine.player.waiting == []
 
 
 def test_a_newly_learned_slot_is_swapped_in_where_its_number_plays(make_engine, slot, other_slot):
@@ -188,22 +188,22 @@ def test_a_newly_learned_slot_is_swapped_in_where_its_number_plays(make_engine, 
     engine.start()
     run_until(engine, 5.0)
 
-    engine.load(1, other_slot)
+    engine.player.load(1, other_slot)
     run_until(engine, 7.9)
-    assert engine.ensemble.slots == (slot,) or engine.beat > 7.5
+    assert engine.player.ensemble.slots == (slot,) or engine.player.beat > 7.5
     run_until(engine, 8.5)
 
-    assert engine.ensemble.slots == (other_slot,)
+    assert engine.player.ensemble.slots == (other_slot,)
 
 
 def test_a_newly_learned_slot_that_does_not_play_waits_in_the_library(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot}, slots=[slot])
     engine.start()
 
-    engine.load(2, other_slot)
+    engine.player.load(2, other_slot)
 
-    assert engine.waiting == []
-    assert engine.library[2] is other_slot
+    assert engine.player.waiting == []
+    assert engine.player.library[2] is other_slot
 
 
 def test_an_empty_slot_is_refused_and_the_last_good_one_plays_on(make_engine, slot):
@@ -211,22 +211,22 @@ def test_an_empty_slot_is_refused_and_the_last_good_one_plays_on(make_engine, sl
     engine.start()
 
     with pytest.raises(ModelError, match="slot 9: empty; filled slots: 1"):
-        engine.choose([9])
+        engine.player.choose([9])
 
     run_until(engine, 5.0)
-    assert engine.ensemble.slots == (slot,)
+    assert engine.player.ensemble.slots == (slot,)
 
 
 def test_setting_the_slots_lets_them_come_in_too(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
     engine.start()
 
-    engine.change("slots", [2, 1])
+    engine.player.change("slots", [2, 1])
 
-    assert engine.waiting == ["slot 2", "slot 1"]
+    assert engine.player.waiting == ["slot 2", "slot 1"]
     with pytest.raises(ModelError, match="slot 5: empty"):
-        engine.change("slots", [5])
-    assert engine.settings.slots == (2, 1)
+        engine.player.change("slots", [5])
+    assert engine.player.settings.slots == (2, 1)
 
 
 def test_panic_ends_every_note_on_every_channel(make_engine):
@@ -236,7 +236,7 @@ def test_panic_ends_every_note_on_every_channel(make_engine):
 
     engine.panic()
 
-    messages = [entry["midi"] for entry in engine.tape.entries if "midi" in entry]
+    messages = [entry["midi"] for entry in engine.output.tape.entries if "midi" in entry]
     assert messages[-16:] == [[0xB0 | channel, 123, 0] for channel in range(16)]
     assert not any(engine.panel.jacks.levels.values())
 
@@ -247,20 +247,20 @@ def test_buttons_play_stop_rewind_and_choose(make_engine, slot, other_slot):
 
     press("PLAY")
     engine._press_buttons()
-    assert engine.playing
+    assert engine.player.playing
     press("SLOT")
     engine._press_buttons()
-    assert engine.waiting == ["slot 2"]
+    assert engine.player.waiting == ["slot 2"]
     press("PLAY")
     engine._press_buttons()
-    assert not engine.playing
+    assert not engine.player.playing
 
 
 def test_a_fault_in_the_middle_of_a_bar_still_lowers_every_gate(make_engine, monkeypatch):
     engine = make_engine(pattern("x" * 16))
     engine.start()
     run_until(engine, 1.02)
-    monkeypatch.setattr(engine, "_decide", lambda: 1 / 0)
+    monkeypatch.setattr(engine.player, "decide", lambda: 1 / 0)
 
     with pytest.raises(ZeroDivisionError):
         engine.run()
@@ -272,7 +272,7 @@ def test_a_fault_in_the_middle_of_a_bar_still_lowers_every_gate(make_engine, mon
 @pytest.mark.parametrize("bpm", [20, 119.97, 300])
 def test_three_minutes_do_not_drift(make_engine, bpm):
     engine = make_engine(pattern("x..............."), Settings().changed("bpm", bpm))
-    engine.tape = engine.output.tape = None
+    engine.output.tape = None
     engine.start()
     run_until(engine, 3 * bpm)
 

@@ -8,12 +8,15 @@ from device.settings import Settings
 from device.slot import pack
 
 
-def test_a_box_lives_where_it_is_told_else_where_the_desktop_keeps_data(monkeypatch, tmp_path):
+def test_a_box_lives_where_it_is_told_else_in_its_clone_else_where_data_is_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("FATHOM_HOME", str(tmp_path / "box"))
     assert places.home() == tmp_path / "box"
     assert places.socket_path() == tmp_path / "box" / "control.sock"
 
     monkeypatch.delenv("FATHOM_HOME")
+    assert places.home() == Path(__file__).parents[1] / ".fathom"
+
+    monkeypatch.setattr(places, "CLONE", tmp_path)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert places.home() == tmp_path / "data" / "fathom"
 

@@ -60,6 +60,17 @@ def test_every_setting_has_a_default_within_its_range():
             assert spec.says
 
 
+def test_a_nudge_moves_a_setting_as_far_as_its_range_goes():
+    settings = Settings().nudged("bpm", 3.5).nudged("voices.density", -0.1).nudged("voice.2.density", 7)
+
+    assert settings.bpm == 123.5
+    assert [voice.density for voice in settings.voices] == [0.4, 1.0, 0.4, 0.4]
+    assert Settings().nudged("bpm", 1e9).bpm == 300
+    for key, by in (("voice.1.mute", 1), ("bpm", float("nan")), ("tempo", 1), ("voice.9.note", 1)):
+        with pytest.raises(SettingsError):
+            Settings().nudged(key, by)
+
+
 def test_a_change_makes_other_settings_and_leaves_these():
     settings = Settings()
 

@@ -53,7 +53,7 @@ def test_where_both_are_damaged_the_factory_slot_plays(folder, slot):
 
     found, complaint = folder.last_good(3)
 
-    assert found.name == "factory slot"
+    assert found.name == "slot 3 (factory)"
     assert complaint.endswith("The factory slot plays.")
 
 

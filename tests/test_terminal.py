@@ -74,11 +74,11 @@ def test_the_display_fits_a_terminal_of_80_columns():
 
 @pytest.mark.parametrize("key", [*UP, *DOWN, *" 0123456789nx-+=[]"])
 def test_every_key_is_a_message_that_the_box_understands(key):
-    assert messages.decode(msgspec.json.encode(message_for(key, STATE)))
+    assert messages.decode(msgspec.json.encode(message_for(key)))
 
 
 def test_other_keys_are_nothing():
-    assert [message_for(key, STATE) for key in "zZ!\x1b\t"] == [None] * 5
+    assert [message_for(key) for key in "zZ!\x1b\t"] == [None] * 5
 
 
 def read_for(master, seconds, until=None):
@@ -113,19 +113,23 @@ def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, s
         assert b"FATHOM" in read_for(master, 15, b"FATHOM")
         os.write(master, b"qqqqq")
         assert b"0.60" in read_for(master, 10, b"0.60")
+        os.write(master, b"\x1b[A\x1b[B\x1bOC")  # arrows are no keys of ours
+        os.write(master, b"++++++++++")  # and a burst loses none
+        assert b"130.0 BPM" in read_for(master, 10, b"130.0 BPM")
         os.write(master, b"2")
         assert b"slot 2" in read_for(master, 10, b"slot 2")
         os.write(master, b"9")
         assert b"slot 9: empty" in read_for(master, 10, b"slot 9: empty")
         os.write(master, b" ")
         assert "■".encode() in read_for(master, 10, "■".encode())
+        os.write(master, b"\x1a")  # ctrl-z would leave gates high
         process.send_signal(signal.SIGINT)
         rest = read_for(master, 10, b"every note off")
         assert process.wait(10) == 0
     finally:
         process.kill()
         process.wait()
-    assert b"Every gate is low and every note off" in rest
+    assert b"Every gate is low and every note off" in rest.replace(b"\r\n", b"")
     assert termios.tcgetattr(terminal)[3] == before[3], "the terminal is given back as it was"
 
 

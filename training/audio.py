@@ -71,7 +71,7 @@ def find_loops(paths: Iterable[Path | str]) -> tuple[list[Path], list[tuple[Path
         try:
             kind = path.stat().st_mode
         except (OSError, ValueError) as error:  # ValueError: a null character in the name
-            refused.append((path, f"cannot be opened ({_reason(error)}): check the stick and the name"))
+            refused.append((path, f"cannot be opened ({_reason(error)}): check the name"))
             continue
         if stat.S_ISDIR(kind):
             found = list(_walk(path, refused))
@@ -128,7 +128,7 @@ def read_loop(path: Path | str) -> Loop:
         # Not blocking, so that a pipe named .wav cannot hold the box.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise LoopError(f"cannot be opened ({_reason(error)}): check the stick and its rights") from error
+        raise LoopError(f"cannot be opened ({_reason(error)}): check its rights") from error
     with os.fdopen(handle, "rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
