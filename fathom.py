@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # small matrices: more threads only disturb the engine
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the same sums everywhere, and no threads beside the engine
 
 import argparse
 import json
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _play(words: argparse.Namespace) -> int:
     from device.play import Options, play
 
-    shown = sys.stdin.isatty() and sys.stdout.isatty() and not words.no_display
+    shown = _is_terminal(sys.stdin, sys.stdout) and not words.no_display
     options = Options(
         panel=words.panel,
         slots=words.slot,
@@ -118,7 +118,7 @@ def _learn(words: argparse.Namespace) -> int:
             refused=lambda reason: _say(reason),
         )
     store(words.slot, pack(learned.slot), _say)
-    playability = learned.slot.about.playability
+    playability = learned.slot.summary()["playability"]
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
@@ -137,14 +137,14 @@ def _decode(words: argparse.Namespace) -> int:
     from device.home import load_slot
 
     slot = load_slot(words.slot)
-    lines: Iterator[str] = iter([words.knobs]) if words.knobs else iter(sys.stdin)
+    lines: Iterator[str] = iter(sys.stdin or []) if words.knobs is None else iter([words.knobs])
     for line in lines:
         if not line.strip():
             continue
         knobs = read_knobs(line)
         scores = slot.decoder.decode(knobs)
         pattern = scores.pattern(words.density)
-        if words.json or not words.knobs:
+        if words.json or words.knobs is None:
             _print({"knobs": knobs, "scores": scores.values.tolist(), **pattern.as_lists()})
         else:
             for voice, hits in enumerate(pattern.hits):
@@ -169,13 +169,13 @@ def _render(words: argparse.Namespace) -> int:
 
 
 def _slots(words: argparse.Namespace) -> int:
-    from device.home import hand_over, load_slot, number_of, slot_folder, store
+    from device.home import hand_over, is_number, load_slot, number_of, slot_folder, store
     from device.slots import read_blob, write_safely
 
     folder = slot_folder()
     if words.action == "show":
         slot = load_slot(words.slot)
-        summary = {"slot": int(words.slot) if words.slot.isdecimal() else words.slot, **slot.summary()}
+        summary = {"slot": int(words.slot) if is_number(words.slot) else words.slot, **slot.summary()}
         summary["names"] = slot.about.takes
         print(json.dumps(summary, indent=None if words.json else 2))
     elif words.action == "export":
@@ -211,7 +211,7 @@ def _list_slots(words: argparse.Namespace, folder: Any) -> None:
             about = slot.about
             voices = _count_of(about.voices, "voice")
             print(f"slot {number:2d}  {len(about.takes):4d} takes  {voices}  {created}")
-            print("         " + "; ".join(_report_lines(about.playability)))
+            print("         " + "; ".join(_report_lines(slot.summary()["playability"])))
 
 
 def _doctor(words: argparse.Namespace) -> int:
@@ -237,10 +237,8 @@ def _ctl(words: argparse.Namespace) -> int:
     text = " ".join(words.message)
     try:
         message = json.loads(text) if text.startswith("{") else {"do": text}
-    except json.JSONDecodeError as error:
-        raise PanelError(
-            f'message {text!r}: not JSON ({error}); for example \'{{"do": "start"}}\'.'
-        ) from None
+    except (ValueError, RecursionError):
+        raise PanelError(f'message {text[:40]!r}: not JSON; for example \'{{"do": "start"}}\'.') from None
     answer = call(socket_path(), message)
     _print(answer)
     return DONE if answer.get("ok") else FAILED
@@ -292,14 +290,21 @@ def _progress(quiet: bool) -> Any:
 
     if quiet:
         return Quiet()
-    return Bar() if sys.stderr.isatty() else Lines()
+    return Bar() if _is_terminal(sys.stderr) else Lines()
 
 
 def _print(row: Any) -> None:
     print(json.dumps(row), flush=True)
 
 
+def _is_terminal(*streams: Any) -> bool:
+    """Whether all of these are open and a terminal."""
+    return all(stream is not None and stream.isatty() for stream in streams)
+
+
 def _say(sentence: str) -> None:
+    if sys.stderr is None:  # closed: and stdout is for results
+        return
     print(sentence, file=sys.stderr, flush=True)
 
 

@@ -17,7 +17,10 @@ PIECE = 64 * 1024  # bytes read at once
 def call(path: Path, message: dict[str, object], wait: float = 2.0) -> dict[str, object]:
     """Send one message to a running box and return its answer. PanelError where none runs or none answers."""
     with _connect(path, wait) as connection:
-        connection.sendall(msgspec.json.encode(message) + b"\n")
+        try:
+            connection.sendall(msgspec.json.encode(message) + b"\n")
+        except OSError:
+            raise PanelError(f"{path}: the box does not take this message.") from None
         for line in _lines(connection):
             return msgspec.json.decode(line)
     raise PanelError(f"{path}: the box closed the connection without an answer.")
@@ -26,6 +29,7 @@ def call(path: Path, message: dict[str, object], wait: float = 2.0) -> dict[str,
 def watch(path: Path, wait: float = 2.0) -> tuple[socket.socket, Iterator[bytes]]:
     """A connection that gets the state again and again, and its lines."""
     connection = _connect(path, wait)
+    connection.settimeout(None)  # a box that was held up is not gone: its end closes the connection
     connection.sendall(b'{"do":"watch"}\n')
     return connection, _lines(connection)
 

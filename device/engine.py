@@ -14,8 +14,8 @@ from device.clock import NS_PER_MINUTE
 from device.health import Health
 from device.output import Output
 from device.player import Player
-from device.score import GATE, NOTE, Event
-from device.sequencer import NS_PER_MS
+from device.score import END, GATE, Event
+from device.sequencer import NS_PER_MS, TRACKS
 from device.settings import VOICES
 from device.slack import Job, Slack
 from device.tape import Tape
@@ -24,6 +24,8 @@ from hw.timing import Time
 
 IDLE_NS = 5 * NS_PER_MS  # the longest wait: how soon a hand is felt when nothing is due
 TOLERANCE_NS = 25 * NS_PER_MS  # later than this a hit is dropped: a gap is musical, a burst is not
+BEHIND_NS = NS_PER_MS // 2  # later than this a hit is shifted whole, so that no pulse is cut to nothing
+SOON_NS = NS_PER_MS * 3 // 2  # a jack that fell a shorter time ago does not rise yet
 GUARD_NS = NS_PER_MS // 2  # kept free of jobs before a deadline
 
 
@@ -38,6 +40,7 @@ class Engine:
         self.output = Output(panel, time, self.health, tape)
         self.stopping = False
         self._channel = 0  # of the converter, the next to be read
+        self._fell = [-SOON_NS] * TRACKS  # when the jack of each track fell last
         jobs = [
             Job(self._read_knobs, every_ms=2, worst_us=300),
             Job(self._press_buttons, every_ms=5, worst_us=200),
@@ -59,8 +62,9 @@ class Engine:
     def step(self) -> None:
         """One pass."""
         self.player.decide()
-        due, exact = self._next_deadline()
+        due, _ = self._next_deadline()
         self.slack.spend(until=due - GUARD_NS)
+        due, exact = self._next_deadline()  # a job may have started, stopped or changed the tempo
         self.time.sleep_until(due, exact)
         self._write()
 
@@ -82,7 +86,7 @@ class Engine:
 
     def panic(self) -> None:
         """Everything off, on every channel; the music goes on with the next hit."""
-        self.player.score.forget()
+        self.player.score.cut()
         self.output.panic(self.player.beat)
 
     # --- wait, write -------------------------------------------------------------------------------------
@@ -108,15 +112,38 @@ class Engine:
                 return
             # Half a nanosecond of room: beats that fall on the same instant are written in one go.
             events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
-            if now - due > TOLERANCE_NS:
-                events = self._without_hits(events)
+            behind = now - due > BEHIND_NS
+            if behind or any(now - self._fell[event.track] < SOON_NS for event in events):
+                events = self._caught_up(events, now)
+                self.health.late += behind
+            for event in events:
+                if event.order == END:
+                    self._fell[event.track] = now
             self.output.write(events, beat, due)
 
-    def _without_hits(self, events: list[Event]) -> list[Event]:
-        """Only what ends: nothing is left hanging, and nothing bursts."""
-        self.health.late += 1
-        self.health.dropped += sum(event.order == GATE for event in events)
-        return [event for event in events if event.order not in (NOTE, GATE)]
+    def _caught_up(self, events: list[Event], now: int) -> list[Event]:
+        """What is written of an instant that comes late. What ends, ends; nothing hangs and nothing bursts.
+
+        A hit is dropped when it is too late to be music or the next of its track is due as well. One whose
+        jack has only just fallen waits for the gap; any other sounds now, for its whole length.
+        """
+        score, beat = self.player.score, self.player.clock.beat_at(now)
+        silent = set()
+        for _, order, track, hit in events:
+            if order != GATE:
+                continue
+            hopeless = self.player.clock.time_at(hit.beat) < now - TOLERANCE_NS
+            if hopeless or score.next_hit(track) <= beat:
+                self.health.dropped += 1
+                score.drop(track)
+                silent.add(track)
+            elif now - self._fell[track] < SOON_NS:
+                score.drop(track)
+                score.add([hit._replace(beat=beat + score.gap)])
+                silent.add(track)
+            else:
+                score.shift(track, beat)
+        return [event for event in events if event.order == END or event.track not in silent]
 
     # --- slack jobs --------------------------------------------------------------------------------------
 

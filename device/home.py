@@ -57,7 +57,7 @@ def _read(path: Path | None) -> tuple[Settings, list[str]]:
     if path is None and not chosen.exists():
         return Settings(), []
     try:
-        text = chosen.read_text(encoding="utf-8")
+        text = chosen.read_text(encoding="utf-8-sig")
     except OSError as error:
         return Settings(), [f"{chosen}: cannot be read ({error.strerror})."]
     except UnicodeDecodeError:
@@ -65,9 +65,14 @@ def _read(path: Path | None) -> tuple[Settings, list[str]]:
     return read_settings(text, chosen.name)
 
 
+def is_number(word: str) -> bool:
+    """Whether a word means a numbered slot, and not a file."""
+    return word.isdecimal() and word.isascii() and len(word) < 5
+
+
 def number_of(word: str) -> int:
     """A slot's number; ModelError for anything else."""
-    if not word.isdecimal():
+    if not is_number(word):
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}.")
     return int(word)
 
@@ -75,7 +80,7 @@ def number_of(word: str) -> int:
 def check_target(word: str) -> None:
     """Raise before any work is done where a slot could not be written: a number, a name, rights."""
     folder = Path(word).parent
-    if word.lstrip("-").isdecimal():
+    if is_number(word.lstrip("-")):
         folder = slot_folder().path(int(word)).parent
     elif "/" not in word and "." not in word:
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")
@@ -86,13 +91,13 @@ def check_target(word: str) -> None:
 
 def load_slot(word: str) -> Slot:
     """The slot of a number or of a file. Raises ModelError where it is empty or refused."""
-    return slot_folder().load(int(word)) if word.isdecimal() else load_file(Path(word), Path(word).name)
+    return slot_folder().load(int(word)) if is_number(word) else load_file(Path(word), Path(word).name)
 
 
 def store(word: str, blob: bytes, say: Callable[[str], None]) -> None:
     """Write a slot to its number or file, checked, and hand it to the box where one plays."""
     unpack(blob, f"slot {word}")
-    if word.isdecimal():
+    if is_number(word):
         slot_folder().save(int(word), blob)
         hand_over(int(word), blob, say)
     else:

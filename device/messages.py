@@ -12,7 +12,8 @@ from typing import Annotated, Any, get_args
 import msgspec
 from msgspec import Meta
 
-LONGEST = 2 * 2**20  # bytes of a line: a slot of 2,000 takes in base64 fits
+LONGEST = 2 * 2**20  # bytes of a line: the largest slot in base64 fits
+LONGEST_PLAIN = 4096  # bytes of a line that holds no slot
 
 Share = Annotated[float, Meta(ge=-1.0, le=1.0)]
 

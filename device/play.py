@@ -14,6 +14,7 @@ from device import home
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
+from device.home import is_number
 from device.pattern import BEATS_PER_BAR
 from device.player import Player
 from device.realtime import claim
@@ -27,6 +28,7 @@ from hw.errors import PanelError
 from hw.panel import open_panel
 from hw.timing import RealTime, SimTime
 
+LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cursor shown
 PUBLISH_MS = 34  # at most 30 times a second
 DISPLAY_LEAVES_S = 2.0  # how long the display may take to give the terminal back
 
@@ -64,6 +66,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     time = SimTime() if options.simulated_time else RealTime()
     panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
     panel.notes[:0] = notes
+    if options.tape and options.tape.is_fifo():
+        raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
     last = options.bars * BEATS_PER_BAR if options.bars else float("inf")
     try:
@@ -105,7 +109,7 @@ def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str
             library[number] = folder.load(number)
     slots, notes = [], []
     for word in wanted:
-        if not word.isdecimal():
+        if not is_number(word):
             slots.append(load_file(Path(word), Path(word).name))
             continue
         number = int(word)
@@ -115,7 +119,9 @@ def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str
             notes += [note] if note else []
         slots.append(library[number])
     if not slots:
-        slots = [library[min(library)] if library else load_file(FACTORY, "factory slot")]
+        if not library:
+            library[1] = load_file(FACTORY, "factory slot")  # what is learned into slot 1 takes its place
+        slots = [library[min(library)]]
     return library, slots, notes
 
 
@@ -179,6 +185,9 @@ def _display(command: Sequence[str], remote: Remote) -> Iterator[None]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        if child.returncode:  # it had no time to leave the screen as it was
+            sys.stdout.write(LEAVE_SCREEN)
+            sys.stdout.flush()
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 

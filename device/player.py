@@ -17,12 +17,13 @@ from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.pattern import BEATS_PER_BAR
 from device.score import Score
-from device.sequencer import EARLIEST, NS_PER_MS, STEP, hits_in
+from device.sequencer import CLOCK, EARLIEST, LATEST, NS_PER_MS, RESET, STEP, hits_in
 from device.settings import SLOTS, VOICES, Settings
 from device.slot import Slot
 from hw.timing import Time
 
 HORIZON_NS = 10 * NS_PER_MS  # how far ahead hits are decided, beyond half a step
+HOPELESS_NS = 100 * NS_PER_MS  # what is later than this is not even decided
 START_NS = 2 * NS_PER_MS  # from PLAY to the first event
 RETRIGGER_NS = 2 * NS_PER_MS  # a jack that must rise again is low for so long
 MIDDLE = (0.5,) * KNOBS
@@ -48,8 +49,11 @@ class Player:
         self.score = Score(self._beats(RETRIGGER_NS))
         self.playing = False
         self.decided = 0.0  # beat up to which hits are decided, a whole number of steps
+        self._stopped_at = 0.0
         self.played = 0.0  # beats, before the last start
+        self.skipped = 0  # steps, jumped over after a long stall
         self._started = 0.0
+        self._from = float("-inf")  # beat from which hits are played: not again what sounded before a stop
         self._positions = _positions(knobs)
         self._swap: tuple[float, Ensemble] | None = None  # bar line, and what plays from there
         self._use(ensemble)
@@ -57,7 +61,7 @@ class Player:
     @property
     def beat(self) -> float:
         """Where the music is; where it stopped, when it is stopped."""
-        return self.clock.beat_at(self.time.now()) if self.playing else self.decided
+        return self.clock.beat_at(self.time.now()) if self.playing else self._stopped_at
 
     @property
     def waiting(self) -> list[str]:
@@ -72,23 +76,27 @@ class Player:
     # --- transport -------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Play on from where it stopped. The first hit sounds at once, however early it leans."""
+        """Play on from where it stopped; at the top, the first hit sounds at once, however early it leans."""
         if self.playing:
             return
-        first = hits_in(self.pattern, self.settings, self.decided, self.decided + STEP)
-        beat = min([self.decided, *(hit.beat for hit in first)])
+        beat = self._from = self._stopped_at
+        self.decided = max(0.0, beat // STEP * STEP - 2 * LATEST)
+        if beat == 0.0:
+            first = hits_in(self.pattern, self.settings, 0.0, STEP)
+            beat = min([0.0, *(hit.beat for hit in first)])
+            self._from = float("-inf")
         self.clock.refer(beat, self.time.now() + START_NS, self.settings.bpm)
         self.playing = True
-        self._started = self.decided
+        self._started = self._stopped_at
+        self.decide()
 
     def stop(self) -> None:
-        """Forget what is pending; the next start goes on with the step that would have come."""
+        """Forget what is pending; the next start goes on from this beat."""
         if not self.playing:
             return
-        beat = max(0.0, self.beat)
+        self._stopped_at = max(0.0, self.beat)
         self.playing = False
-        self.decided = -(-beat // STEP) * STEP
-        self.played += max(0.0, min(beat, self.last_beat) - self._started)
+        self.played += max(0.0, min(self._stopped_at, self.last_beat) - self._started)
         self.score.forget()
         if self._swap:
             self._use(self._swap[1])
@@ -97,7 +105,7 @@ class Player:
         """Back to the top; playing goes on from there."""
         was_playing = self.playing
         self.stop()
-        self.decided = 0.0
+        self._stopped_at = 0.0
         if was_playing:
             self.start()
 
@@ -105,17 +113,22 @@ class Player:
         """Turn the steps that come up into hits, each once, from the pattern of this moment."""
         if not self.playing:
             return
-        horizon = self.clock.beat_at(self.time.now() + HORIZON_NS) + EARLIEST
+        now = self.time.now()
+        horizon = self.clock.beat_at(now + HORIZON_NS) + EARLIEST
         until = min(-(-horizon // STEP) * STEP, self.last_beat)
         if until <= self.decided:
             return
         start, self.decided = self.decided, until
+        behind = min(self.clock.beat_at(now - HOPELESS_NS), until) // STEP * STEP - LATEST
+        if start < behind:  # a stall: what is long past is not even decided
+            self.skipped += round((behind - start) / STEP)
+            start = behind
         if self._swap and self._swap[0] < until:
             line, ensemble = self._swap
-            self.score.add(hits_in(self.pattern, self.settings, start, line))
+            self._add(start, line)
             self._use(ensemble)
             start = max(start, line)
-        self.score.add(hits_in(self.pattern, self.settings, start, until))
+        self._add(start, until)
 
     # --- what hands and messages ask for -----------------------------------------------------------------
 
@@ -156,6 +169,8 @@ class Player:
 
     def load(self, number: int, slot: Slot) -> str:
         """Take a new slot in and say when it is heard. Where its number plays, on the next bar line."""
+        if not 1 <= number <= SLOTS:
+            raise ModelError(f"slot {number}: expected a number from 1 to {SLOTS}.")
         former = self.library.get(number)
         self.library[number] = slot
         if former is None or not any(playing is former for playing in self._coming.slots):
@@ -171,13 +186,18 @@ class Player:
         """What plays, or what will from the bar line on."""
         return self._swap[1] if self._swap else self.ensemble
 
+    def _add(self, start: float, end: float) -> None:
+        hits = hits_in(self.pattern, self.settings, start, end)
+        self.score.add(hit for hit in hits if hit.beat >= self._from)
+
     def _take(self, settings: Settings, key: str) -> None:
         if key == "slots":
             self.choose(settings.slots)
         self.settings = settings
         if settings.bpm != self.clock.bpm:
-            self.clock.set_tempo(settings.bpm, self.time.now())
-            self.score.gap = self._beats(RETRIGGER_NS)
+            now, factor = self.time.now(), settings.bpm / self.clock.bpm
+            self.clock.set_tempo(settings.bpm, now)
+            self.score.rescale(self.clock.beat_at(now), factor, self._beats(RETRIGGER_NS), (CLOCK, RESET))
         self._make_pattern()
 
     def _swap_on_bar(self, ensemble: Ensemble) -> None:

@@ -34,9 +34,10 @@ encode = msgspec.json.Encoder().encode
 class Client:
     """One connection: what came in and has no line end yet, and what waits to be sent."""
 
-    def __init__(self, connection: socket.socket):
+    def __init__(self, connection: socket.socket, heard: int):
         connection.setblocking(False)
         self.connection = connection
+        self.heard = heard  # grows with every piece that any client sends
         self.received = bytearray()
         self.unsent = b""
         self.watching = False
@@ -52,13 +53,17 @@ class Remote:
         self.engine = engine
         self.path = path
         self.clients: list[Client] = []
+        self._passes = 0
         self.listener = _listen(path)
 
     def serve(self) -> None:
         """Take what is there and answer it."""
-        if len(self.clients) < MOST_CLIENTS:
-            with contextlib.suppress(BlockingIOError, ConnectionError):
-                self.clients.append(Client(self.listener.accept()[0]))
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            connection = self.listener.accept()[0]
+            if len(self.clients) == MOST_CLIENTS:  # the one that has been silent longest makes room
+                self._drop(min(self.clients, key=lambda client: (client.watching, client.heard)))
+            self._passes += 1
+            self.clients.append(Client(connection, self._passes))
         left = MOST_LINES
         for client in list(self.clients):
             try:
@@ -95,6 +100,8 @@ class Remote:
             if not piece:
                 raise ConnectionResetError
             client.received += piece
+            self._passes += 1
+            client.heard = self._passes
         while answered < most and (end := client.received.find(b"\n")) >= 0:
             line = bytes(client.received[:end])
             del client.received[: end + 1]
@@ -115,10 +122,13 @@ class Remote:
         self.clients.remove(client)
 
     def _answer(self, client: Client, line: bytes) -> Answer:
+        if len(line) > messages.LONGEST_PLAIN and b'"load"' not in line[:100]:
+            most = messages.LONGEST_PLAIN
+            return Answer(False, error=f"message of {len(line)} bytes, expected at most {most}.")
         try:
             return self._do(client, messages.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return Answer(False, error=f"message not understood: {error}. {messages.KNOWN}")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Answer(False, error=f"message not understood: {str(error)[:200]}. {messages.KNOWN}")
         except (ModelError, SettingsError, PanelError) as error:
             return Answer(False, error=str(error))
 

@@ -1,7 +1,7 @@
 """Turns patterns into hits, over any span of beats. A pure function: no clock, no pins, no files, no memory.
 
 A step belongs to the span in which its place on the grid lies; its hit may sound up to half a step before
-(an early offset) or a whole one after (a late offset and swing). A hit before the bar line is played before it.
+(an early offset) or a whole one after (late offset and swing). A hit before the bar line is played before it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from device.settings import VOICES, Settings
 
 STEP = 1 / STEPS_PER_BEAT  # in beats
 EARLIEST = 0.5 * STEP  # how far before its place a hit can sound, in beats
+LATEST = STEP  # how far after it: half a step of offset and half a step of swing
 NS_PER_MS = 1_000_000
 
 # The tracks of the panel: what one jack plays. The first are the gates of the voices.

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 import tomllib
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from device.errors import SettingsError
 from device.pattern import STEPS
 
 VOICES = 4
+VOICE_NUMBERS = tuple(str(voice + 1) for voice in range(VOICES))
 SLOTS = 16  # on the panel
 NOTES = (36, 38, 42, 46)  # kick, snare, closed and open hi-hat of the General MIDI drum map
 
@@ -131,6 +133,8 @@ def read_settings(text: str, name: str = "settings") -> tuple[Settings, list[str
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return Settings(), [f"{name}: not TOML: {error}."]
+    except (ValueError, RecursionError):  # a number of thousands of digits, brackets within brackets
+        return Settings(), [f"{name}: holds a number or a nesting that no setting has."]
     settings, complaints = Settings(), []
     # Every voice first, so that one voice can differ whatever the order in the file.
     for key, value in sorted(_flat(table), key=lambda pair: pair[0].startswith("voice.")):
@@ -139,6 +143,13 @@ def read_settings(text: str, name: str = "settings") -> tuple[Settings, list[str
         except SettingsError as error:
             complaints.append(f"{name}: {error}")
     return settings, complaints
+
+
+def shown(value: object) -> str:
+    """A value for a sentence, of bounded length."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number of many digits"
+    return reprlib.repr(value)
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -161,7 +172,7 @@ def _voices_of(group: str, key: str) -> range:
     if group == "voices":
         return range(VOICES)
     word, _, number = group.partition(".")
-    if word != "voice" or not number.isdecimal() or not 1 <= int(number) <= VOICES:
+    if word != "voice" or number not in VOICE_NUMBERS:
         raise SettingsError(f"{key} is not a setting; expected voices.NAME or voice.1.NAME to voice.4.NAME")
     return range(int(number) - 1, int(number))
 
@@ -172,18 +183,20 @@ def _checked(key: str, value: Any, spec: Spec) -> Any:
     if spec.kind is bool:
         if isinstance(value, bool):
             return value
-        raise SettingsError(f"{key} = {value!r}: expected true or false")
+        raise SettingsError(f"{key} = {shown(value)}: expected true or false")
     numeric = isinstance(value, int | float) and not isinstance(value, bool)
-    whole = numeric and math.isfinite(value) and (spec.kind is float or float(value).is_integer())
-    if not whole or not spec.low <= value <= spec.high:
+    within = numeric and spec.low <= value <= spec.high  # not a number is not within
+    if not within or (spec.kind is int and int(value) != value):
         kind = "a whole number" if spec.kind is int else "a number"
-        raise SettingsError(f"{key} = {value!r}: expected {kind} from {spec.low:g} to {spec.high:g}{unit}")
+        raise SettingsError(
+            f"{key} = {shown(value)}: expected {kind} from {spec.low:g} to {spec.high:g}{unit}"
+        )
     return spec.kind(value)
 
 
 def _slots(value: Any) -> tuple[int, ...]:
-    numbers = value if isinstance(value, list | tuple) else [value]
+    numbers = value[: VOICES + 1] if isinstance(value, list | tuple) else [value]
     good = [isinstance(n, int) and not isinstance(n, bool) and 1 <= n <= SLOTS for n in numbers]
     if not all(good) or not 1 <= len(numbers) <= VOICES:
-        raise SettingsError(f"slots = {value!r}: expected 1 to {VOICES} slot numbers from 1 to {SLOTS}")
+        raise SettingsError(f"slots = {shown(value)}: expected 1 to {VOICES} slot numbers from 1 to {SLOTS}")
     return tuple(numbers)

@@ -8,12 +8,12 @@ in the project knows a tensor by name.
     knobs.points                      knob calibration, (4, n)            (int16)
     takes.hits                        what was learned, (takes, voices, 32) (uint8)
     takes.positions                   knob positions of the takes, (takes, 4) (int16)
-    metadata "fathom"                 JSON: see `About`
+    metadata "fathom"                 JSON: `format`, `digest` (SHA-256 of all the rest), `about`
 """
 
 from __future__ import annotations
 
-import json
+import hashlib
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -30,15 +30,46 @@ from device.network import WEIGHT_LIMIT, Dense, IntegerNetwork
 from device.pattern import STEPS
 
 FORMAT = 1
-LARGEST = 16 * 2**20  # bytes; a slot of 2,000 takes of three voices is below one megabyte
+LARGEST = 2**20  # bytes; a slot of 2,000 takes of three voices is half of it
 MOST_LAYERS = 8
 MOST_VOICES = 4
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The playability of a slot, as measured when it was learned; see `training.playability`."""
+
+    reach: float
+    meaning: dict[str, float]
+    travel: list[float]
+    evenness: list[float]
+    likeness: float
+    silence: float
+    heldout_f1: float | None = None
+
+
+class _Version(msgspec.Struct):
+    """What the metadata of every version has."""
+
+    format: int
+
+
+class _Envelope(msgspec.Struct):
+    """The metadata: one key, since safetensors writes several in any order."""
+
+    format: int
+    digest: str
+    about: msgspec.Raw
+
+
+class _Header(msgspec.Struct):
+    """The part of a safetensors header that is for us."""
+
+    metadata: dict[str, str] = msgspec.field(name="__metadata__", default_factory=dict)
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
     """What a slot says of itself. No clock time: the same loops and seed give the same bytes."""
 
-    format: int
     architecture: str
     voices: int
     ranges: dict[str, list[tuple[int, int]]]  # of the codes that each layer gives, by network
@@ -46,7 +77,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     corpus: str  # SHA-256 of the takes
     takes: list[str]  # names
     versions: dict[str, str]
-    playability: dict[str, Any]
+    playability: Report
     training: dict[str, Any]
 
 
@@ -68,7 +99,7 @@ class Slot:
             "architecture": self.about.architecture,
             "seed": self.about.seed,
             "corpus": self.about.corpus,
-            "playability": self.about.playability,
+            "playability": msgspec.to_builtins(self.about.playability),
         }
 
 
@@ -86,7 +117,9 @@ def pack(slot: Slot) -> bytes:
             tensors[f"{network.name}.{index}.scale"] = layer.scale
     # safetensors 0.8.0 writes a strided array in memory order, without a word: lay each one out flat.
     tensors = {name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}
-    blob = save(tensors, metadata={"fathom": msgspec.json.encode(slot.about, order="sorted").decode()})
+    about = msgspec.json.encode(slot.about, order="sorted")
+    envelope = _Envelope(FORMAT, digest(about, tensors), msgspec.Raw(about))
+    blob = save(tensors, metadata={"fathom": msgspec.json.encode(envelope).decode()})
     back = load(blob)
     if any(not np.array_equal(back[name], tensor) for name, tensor in tensors.items()):
         raise ModelError(f"{slot.name}: the file would not hold what was learned (a fault of safetensors).")
@@ -111,7 +144,9 @@ def _unpack(blob: bytes, name: str) -> Slot:
         raise ModelError(
             f"not a whole slot file ({error}). Copy it again, or learn the slot again."
         ) from None
-    about = _about(blob)
+    envelope, about = _about(_metadata(blob))
+    if envelope.digest != digest(bytes(envelope.about), tensors):
+        raise ModelError("damaged: it does not hold what was written. Copy it again, or undo it.")
     decoder = _network("decoder", tensors, about, -LATENT_LIMIT, LATENT_LIMIT)
     encoder = _network("encoder", tensors, about, -FULL, FULL)
     voices, takes = about.voices, len(about.takes)
@@ -128,26 +163,41 @@ def _unpack(blob: bytes, name: str) -> Slot:
     return Slot(name, about, Decoder(KnobMap(points), decoder, voices), encoder, hits, positions)
 
 
-def _about(blob: bytes) -> About:
-    """The metadata of a blob that safetensors has found whole."""
+def digest(about: bytes, tensors: dict[str, np.ndarray]) -> str:
+    """SHA-256 of metadata and tensors: what is read is what was written."""
+    sha = hashlib.sha256(about)
+    for name in sorted(tensors):
+        sha.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        sha.update(np.ascontiguousarray(tensors[name]).tobytes())
+    return sha.hexdigest()
+
+
+def _metadata(blob: bytes) -> str:
+    """The text that a blob holds for us; safetensors has found it whole."""
     (length,) = struct.unpack("<Q", blob[:8])
-    text = json.loads(blob[8 : 8 + length]).get("__metadata__", {}).get("fathom")
-    if text is None:
-        raise ModelError("a safetensors file, but not a slot of Fathom (it has no metadata 'fathom').")
     try:
-        found = json.loads(text).get("format")
-        if found != FORMAT:
-            raise ModelError(
-                f"format {found}, expected {FORMAT}: from another version. Learn the slot again."
-            )
-        about = msgspec.json.decode(text, type=About)
-    except (ValueError, AttributeError) as error:
-        if isinstance(error, ModelError):
-            raise
-        raise ModelError(f"its metadata cannot be read ({error}). Learn the slot again.") from None
+        metadata = msgspec.json.decode(blob[8 : 8 + length], type=_Header).metadata
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        metadata = {}
+    if "fathom" not in metadata:
+        raise ModelError("a safetensors file, but not a slot of Fathom (it has no metadata 'fathom').")
+    return metadata["fathom"]
+
+
+def _about(text: str) -> tuple[_Envelope, About]:
+    try:
+        found = msgspec.json.decode(text, type=_Version).format
+        if found == FORMAT:
+            envelope = msgspec.json.decode(text, type=_Envelope)
+            about = msgspec.json.decode(envelope.about, type=About)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = str(error)[:100]
+        raise ModelError(f"its metadata cannot be read ({reason}). Learn the slot again.") from None
+    if found != FORMAT:
+        raise ModelError(f"format {found}, expected {FORMAT}: from another version. Learn the slot again.")
     if not 1 <= about.voices <= MOST_VOICES:
         raise ModelError(f"{about.voices} voices, expected 1 to {MOST_VOICES}. Learn the slot again.")
-    return about
+    return envelope, about
 
 
 def _network(kind: str, tensors: dict[str, np.ndarray], about: About, low: int, high: int) -> IntegerNetwork:

@@ -55,7 +55,8 @@ class SlotFolder:
         """Write a slot so that a power cut leaves the old one or the new one; keep the old as previous."""
         path = self.path(number)
         self.folder.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        with contextlib.suppress(ModelError):  # a damaged one must not replace the last good one
+            self.load(number)
             write_safely(self.previous(number), path.read_bytes())
         write_safely(path, blob)
         return path
@@ -93,9 +94,14 @@ def read_blob(path: Path, name: str) -> bytes:
 def write_safely(path: Path, blob: bytes) -> None:
     """Write beside, flush, rename, flush the folder: the name always leads to a whole file.
 
-    Raises OSError where the disk is full or read-only; the file of that name is then as it was.
+    A link is followed; a pipe or a device is written to, not replaced. Raises OSError where the disk is
+    full or read-only; the file of that name is then as it was.
     """
-    beside = path.with_name(path.name + ".new")
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        path.write_bytes(blob)
+        return
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")  # two writers do not meet
     try:
         with beside.open("wb") as file:
             file.write(blob)

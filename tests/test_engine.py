@@ -109,6 +109,41 @@ def test_a_stall_drops_hits_and_keeps_the_grid(make_engine):
     assert gaps.min() > 0.5 * NS_PER_MS, "nothing bursts"
 
 
+@pytest.mark.parametrize("stall_ms", [3, 7, 12, 24, 26, 60, 150, 900])
+@pytest.mark.parametrize("at", [2.0, 2.02, 2.1])
+def test_after_a_stall_no_pulse_and_no_pause_is_shorter_than_a_jack_can_show(make_engine, stall_ms, at):
+    settings = Settings().changed("bpm", 300).changed("clock_out", 24).changed("trigger_ms", 2)
+    settings = settings.changed("voices.gate", 0.1)
+    engine = make_engine(pattern("x" * 16, offsets=np.linspace(-0.5, 0.5, 32)), settings)
+    engine.start()
+    run_until(engine, at)
+
+    engine.time.stall(stall_ms * NS_PER_MS)
+    run_until(engine, 8.0)
+
+    for jack in ("gate1", "clock"):
+        times = [entry["at_ns"] for entry in engine.output.tape.entries if entry.get("jack") == jack]
+        assert np.diff(times).min() >= 1.49 * NS_PER_MS, jack
+
+
+def test_a_stall_of_minutes_is_over_in_one_pass_and_the_grid_is_kept(make_engine):
+    settings = Settings().changed("bpm", 300).changed("clock_out", 24)
+    engine = make_engine(pattern("x" * 16), settings)
+    engine.start()
+    run_until(engine, 2.0)
+
+    engine.time.stall(300_000 * NS_PER_MS)
+    engine.step()
+    waiting = sum(len(queue) for queue in engine.player.score._waiting)
+    run_until(engine, engine.player.beat + 1)
+
+    assert waiting < 50
+    assert engine.player.skipped > 5900
+    found = np.array(beats(engine, "gate1"))
+    off_grid = np.abs(found - np.round(found * 4) / 4) > 1e-9
+    assert off_grid.sum() <= 1, "the hit that comes late"
+
+
 def test_after_a_stall_nothing_hangs(make_engine):
     engine = make_engine(pattern("x" * 16))
     engine.start()
@@ -137,6 +172,33 @@ def test_a_stop_silences_at_once_and_a_start_goes_on_with_the_next_step(make_eng
     assert beats(engine, "gate1")[4:] == [1.0, 1.25, 1.5]
 
 
+@pytest.mark.parametrize(("lean", "stopped", "after"), [(-0.4, 1.95, [2.4, 2.9]), (0.4, 2.05, [2.1, 2.6])])
+def test_a_stop_neither_doubles_nor_loses_a_hit_that_leans(make_engine, lean, stopped, after):
+    engine = make_engine(pattern("x.x.x.x.x.x.x.x.", offsets=lean))
+    engine.start()
+    run_until(engine, stopped)
+
+    engine.stop()
+    before = len(beats(engine, "gate1"))
+    engine.time.stall(1000 * NS_PER_MS)
+    engine.start()
+    run_until(engine, 3.0)
+
+    assert beats(engine, "gate1")[before : before + 2] == pytest.approx(after)
+
+
+def test_a_start_in_the_middle_of_a_pass_is_on_time(make_engine):
+    engine = make_engine(FOUR_ON_THE_FLOOR)
+    engine.step()
+    engine.panel.buttons.press("PLAY")
+    run_until(engine, 1.0)
+    engine.step()
+    run_until(engine, 2.0)
+
+    assert len(beats(engine, "gate1")) >= 2
+    assert engine.health.worst_ns == 0
+
+
 def test_rewind_begins_again_at_the_top_with_a_reset(make_engine):
     engine = make_engine(FOUR_ON_THE_FLOOR)
     engine.start()
@@ -163,6 +225,21 @@ def test_a_change_of_tempo_keeps_the_beat_and_moves_what_is_pending(make_engine)
     assert rises[3] - rises[2] == 1_000_000_000
 
 
+@pytest.mark.parametrize(("before", "after"), [(20, 300), (300, 20)])
+def test_a_change_of_tempo_leaves_pulses_as_long_as_they_are_set(make_engine, before, after):
+    settings = Settings().changed("bpm", before).changed("trigger_ms", 10)
+    engine = make_engine(FOUR_ON_THE_FLOOR, settings)
+    engine.start()
+    run_until(engine, 1.0)
+
+    engine.player.change("bpm", after)
+    run_until(engine, 3.0)
+
+    times = [entry["at_ns"] for entry in engine.output.tape.entries if entry.get("jack") == "clock"]
+    lengths = np.array(times[1::2]) - np.array(times[: len(times) // 2 * 2 : 2])
+    assert np.abs(lengths - 10 * NS_PER_MS).max() <= 3
+
+
 def test_another_slot_comes_in_on_the_bar_line(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
     engine.start()
@@ -183,14 +260,55 @@ def test_another_slot_comes_in_on_the_bar_line(make_engine, slot, other_slot):
     assert engine.player.waiting == []
 
 
+def test_a_slot_that_waits_comes_in_with_a_rewind_or_a_stop(make_engine, slot, other_slot):
+    for deed in ("rewind", "stop"):
+        engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+        engine.start()
+        run_until(engine, 1.3)
+        engine.player.choose([2])
+
+        getattr(engine, deed)()
+
+        assert engine.player.ensemble.slots == (other_slot,)
+        assert engine.player.waiting == []
+
+
+def test_what_is_chosen_last_is_what_plays(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    engine.start()
+    run_until(engine, 1.3)
+    engine.player.choose([2])
+    engine.stop()
+    engine.player.choose([1])
+    engine.start()
+    run_until(engine, 9.0)
+
+    assert engine.player.ensemble.slots == (slot,)
+
+
+def test_a_first_hit_of_a_new_slot_that_leans_before_its_bar_line_is_heard(make_engine, slot, other_slot):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    early, rest = pattern("x...............", offsets=-0.45), pattern("................")
+    engine.player.ensemble.pattern = lambda scores, settings: rest
+    engine.player._make_pattern()
+    engine.start()
+    run_until(engine, 3.5)
+    engine.player.choose([2])
+    engine.player._swap[1].pattern = lambda scores, settings: early
+    run_until(engine, 8.5)
+
+    assert beats(engine, "gate1") == pytest.approx([4 - 0.45 / 4, 8 - 0.45 / 4])
+
+
 def test_a_newly_learned_slot_is_swapped_in_where_its_number_plays(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot}, slots=[slot])
     engine.start()
     run_until(engine, 5.0)
 
     engine.player.load(1, other_slot)
-    run_until(engine, 7.9)
-    assert engine.player.ensemble.slots == (slot,) or engine.player.beat > 7.5
+    assert engine.player.waiting == [other_slot.name]
+    run_until(engine, 7.8)
+    assert engine.player.ensemble.slots == (slot,)
     run_until(engine, 8.5)
 
     assert engine.player.ensemble.slots == (other_slot,)
@@ -239,6 +357,8 @@ def test_panic_ends_every_note_on_every_channel(make_engine):
     messages = [entry["midi"] for entry in engine.output.tape.entries if "midi" in entry]
     assert messages[-16:] == [[0xB0 | channel, 123, 0] for channel in range(16)]
     assert not any(engine.panel.jacks.levels.values())
+    run_until(engine, 2.1)
+    assert beats(engine, "gate1")[4:] == [1.0, 1.25, 1.5, 1.75, 2.0], "the music goes on, without a gap"
 
 
 def test_buttons_play_stop_rewind_and_choose(make_engine, slot, other_slot):

@@ -27,8 +27,8 @@ def test_the_factory_slot_holds_what_is_heard_in_the_demo_drums(factory, tmp_pat
 def test_the_factory_slot_is_worth_playing(factory):
     report = factory.about.playability
 
-    assert report["reach"] == 1.0
-    assert report["silence"] <= 0.005
-    assert report["likeness"] <= 0.3
-    assert min(report["travel"]) >= 16
-    assert min(report["meaning"].values()) > 0.7
+    assert report.reach == 1.0
+    assert report.silence <= 0.005
+    assert report.likeness <= 0.3
+    assert min(report.travel) >= 16
+    assert min(report.meaning.values()) > 0.7

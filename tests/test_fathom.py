@@ -207,14 +207,17 @@ def test_a_slot_is_exported_imported_and_undone(home, slot, other_slot, tmp_path
 def test_a_disk_that_cannot_be_written_is_said_and_the_old_slot_stays(home, loops, slot):
     folder = SlotFolder(home / "slots")
     folder.save(1, pack(slot))
-    (home / "slots" / "slot-01.safetensors.new").mkdir()  # stands where the new file would be written
+    (home / "slots" / "slot-02.safetensors").mkdir()  # stands where the new file would be
 
-    done = fathom("learn", loops, "--slot", 1, "--epochs", 5)
+    done = fathom("learn", loops, "--slot", 2, "--epochs", 5)
 
     assert done.returncode == 1
-    assert "Is a directory" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == f"{home}/slots/slot-02.safetensors: Is a directory"
     assert folder.load(1).about == slot.about
+    assert sorted(path.name for path in (home / "slots").iterdir()) == [
+        "slot-01.safetensors",
+        "slot-02.safetensors",
+    ]
 
 
 def test_the_doctor_gives_a_line_for_every_check(home):

@@ -30,7 +30,13 @@ def test_a_box_without_a_settings_file_plays_with_the_defaults(home):
 
 @pytest.mark.parametrize(
     ("blob", "said"),
-    [(b"\xff\xfe", "not a text in UTF-8"), (b"bpm = [", "not TOML"), (None, "Is a directory")],
+    [
+        (b"\xff\xfe", "not a text in UTF-8"),
+        (b"bpm = [", "not TOML"),
+        (None, "Is a directory"),
+        (b"bpm = " + b"9" * 5000, "no setting has"),
+        (b"bpm = " + b"[" * 5000, "no setting has"),
+    ],
 )
 def test_a_settings_file_that_cannot_be_read_is_said_and_the_defaults_hold(home, blob, said):
     home.mkdir()
@@ -46,6 +52,13 @@ def test_a_settings_file_that_cannot_be_read_is_said_and_the_defaults_hold(home,
     assert said in complaints[0]
 
 
+def test_a_byte_order_mark_does_no_harm(home):
+    home.mkdir()
+    (home / "settings.toml").write_bytes(b"\xef\xbb\xbfbpm = 90")
+
+    assert places.load_settings()[0].bpm == 90
+
+
 def test_a_slot_that_is_no_slot_is_not_stored(home, slot):
     with pytest.raises(ModelError, match="not a whole slot file"):
         places.store("3", pack(slot)[:-1], print)
@@ -59,6 +72,17 @@ def test_a_slot_goes_to_its_number_or_to_a_file(home, slot, tmp_path):
 
     assert places.load_slot("3").about == slot.about
     assert places.load_slot(str(tmp_path / "new" / "mine.safetensors")).about == slot.about
+
+
+@pytest.mark.parametrize("word", ["0", "17", "-1", "banana"])
+def test_a_slot_that_cannot_be_written_is_refused_before_any_work(home, word):
+    with pytest.raises(ModelError, match="expected a number from 1 to 16"):
+        places.check_target(word)
+
+
+def test_a_target_that_can_be_written_is_let_through(home, tmp_path):
+    places.check_target("16")
+    places.check_target(str(tmp_path / "new" / "mine.safetensors"))
 
 
 def test_a_word_that_is_no_number_is_refused_where_a_number_is_needed():

@@ -30,11 +30,11 @@ def test_the_same_takes_and_seed_give_the_same_bytes_whatever_their_order(corpus
 def test_a_few_grooves_are_all_reached_and_seldom_silent(slot):
     report = slot.about.playability
 
-    assert report["reach"] == 1.0
-    assert report["silence"] < 0.05
-    assert report["likeness"] < 0.6
-    assert min(report["travel"]) > 1
-    assert report["heldout_f1"] is None
+    assert report.reach == 1.0
+    assert report.silence < 0.05
+    assert report.likeness < 0.6
+    assert min(report.travel) > 1
+    assert report.heldout_f1 is None
 
 
 def test_each_take_is_given_back_at_its_own_knob_position(slot):
@@ -69,7 +69,7 @@ def test_a_corpus_of_one_to_three_takes_works(count):
 
     made = learn(Corpus.of(named), recipe=Recipe(epochs=200))
 
-    assert made.about.playability["reach"] == 1.0
+    assert made.about.playability.reach == 1.0
 
 
 def test_three_voices_are_learned_with_one_latent():
@@ -78,14 +78,14 @@ def test_three_voices_are_learned_with_one_latent():
     made = learn(Corpus.of(named), recipe=Recipe(epochs=300))
 
     assert made.decoder.decode([0.5] * 4).pattern().hits.shape == (3, 32)
-    assert made.about.playability["reach"] == 1.0
+    assert made.about.playability.reach == 1.0
 
 
 def test_with_ten_takes_two_are_held_out():
     rng = np.random.default_rng(1)
     named = [(f"{n}.wav", pattern("".join(rng.choice(["x", "."], 32)))) for n in range(10)]
 
-    assert 0.0 < learn(Corpus.of(named), recipe=QUICK).about.playability["heldout_f1"] < 1.0
+    assert 0.0 < learn(Corpus.of(named), recipe=QUICK).about.playability.heldout_f1 < 1.0
 
 
 def test_the_best_of_several_trainings_is_kept_and_its_seed_is_in_the_receipt(corpus):

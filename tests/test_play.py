@@ -178,6 +178,37 @@ def test_a_box_that_has_learned_nothing_plays_the_factory_slot(home, tmp_path):
     assert {e["jack"] for e in tape_of(tmp_path / "t") if "jack" in e} >= {"gate1", "gate2", "gate3"}
 
 
+def test_what_is_learned_first_takes_the_place_of_the_factory_slot(home, slot, tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes(pack(slot))
+    box = subprocess.Popen(
+        [sys.executable, "fathom.py", "play", "--bpm", "300"], cwd=ROOT, stderr=subprocess.DEVNULL
+    )
+    try:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and fathom("ctl", "state").returncode:
+            time.sleep(0.1)
+
+        taken = fathom("slots", "import", tmp_path / "mine.safetensors", 1)
+        time.sleep(2)  # two bars at 300 BPM
+        state = json.loads(fathom("ctl", "state").stdout)["state"]
+    finally:
+        box.terminate()
+        box.wait(20)
+    assert "slot 1 comes in on the next bar line" in taken.stderr
+    assert state["slots"] == ["slot 1"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_matter(folder, tmp_path, closed):
+    command = f"{sys.executable} fathom.py play --slot 1 --bars 1 --time sim --tape {tmp_path}/t {closed}"
+
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    assert balanced(tape_of(tmp_path / "t"))
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -36,11 +36,31 @@ def test_a_hit_that_sounds_already_is_cut_short_too():
     assert edges(score) == [(pytest.approx(1.99), END), (2.0, GATE), (2.5, END)]
 
 
-def test_two_hits_closer_than_the_gap_are_one_the_louder():
+@pytest.mark.parametrize("apart", [0.0, 0.005, 0.01, 0.0199])
+def test_two_hits_closer_than_two_gaps_are_one_the_louder(apart):
     score = Score(GAP)
-    score.add([Hit(1.0, 0, 0.1, 40, 0, 36), Hit(1.005, 0, 0.1, 90, 0, 36)])
+    score.add([Hit(1.0, 0, 0.1, 40, 0, 36), Hit(1.0 + apart, 0, 0.1, 90, 0, 36)])
 
     assert [event.hit.velocity for event in score.take(9) if event.order == NOTE] == [90]
+
+
+def test_a_louder_hit_between_two_softer_ones_stays_alone():
+    score = Score(GAP)
+    score.add([Hit(1.0, 0, 0.1, 40, 0, 36), Hit(1.022, 0, 0.1, 50, 0, 36), Hit(1.011, 0, 0.1, 90, 0, 36)])
+
+    assert [event.hit.velocity for event in score.take(9) if event.order == NOTE] == [90]
+
+
+def test_another_tempo_changes_lengths_in_time_and_leaves_those_in_steps():
+    score = Score(GAP)
+    score.add([Hit(1.0, 5, 0.1), Hit(1.0, 0, 0.1), Hit(2.0, 5, 0.1), Hit(2.0, 0, 0.1)])
+    score.take(1.05)
+
+    score.rescale(1.05, 0.5, GAP / 2, timed=[5])
+
+    ends = {(event.track, round(event.beat, 6)) for event in score.take(9) if event.order == END}
+    assert ends == {(5, 1.075), (0, 1.1), (5, 2.05), (0, 2.1)}
+    assert score.gap == GAP / 2
 
 
 def test_at_one_instant_ends_come_first_then_notes_then_gates():
@@ -84,4 +104,7 @@ def test_every_hit_that_goes_up_comes_down_before_its_track_goes_up_again(hits, 
     for track in range(3):
         levels = [event.order for event in events if event.track == track and event.order != NOTE]
         assert levels == [GATE, END] * (len(levels) // 2)
+        times = [event.beat for event in events if event.track == track and event.order != NOTE]
+        rises, falls = times[::2], times[1::2]
+        assert all(after - fall >= GAP * 0.999 for fall, after in zip(falls, rises[1:], strict=False))
     assert score.next_beat() is None

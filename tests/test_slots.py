@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +47,29 @@ def test_where_a_slot_is_damaged_the_one_before_plays(folder, slot, other_slot):
     assert found.about == slot.about
     assert complaint.startswith("slot 3: not a whole slot file")
     assert complaint.endswith("The one before plays.")
+
+
+def test_a_damaged_slot_does_not_replace_the_last_good_one(folder, slot, other_slot):
+    folder.save(3, pack(slot))
+    folder.save(3, pack(other_slot))
+    folder.path(3).write_bytes(b"rubbish")
+
+    folder.save(3, pack(other_slot))
+    folder.undo(3)
+
+    assert folder.load(3).about == slot.about
+
+
+def test_a_link_is_followed_and_a_device_is_not_replaced(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+
+    write_safely(tmp_path / "link", b"new")
+    write_safely(Path("/dev/null"), b"new")
+
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert Path("/dev/null").is_char_device()
 
 
 def test_where_both_are_damaged_the_factory_slot_plays(folder, slot):

@@ -14,7 +14,7 @@ from device.decoder import KNOBS, POSITIONS, Decoder, KnobMap, hits_of
 from device.encoder import FULL, take_codes
 from device.network import IntegerNetwork
 from device.pattern import Pattern
-from device.slot import FORMAT, About, Slot
+from device.slot import About, Report, Slot
 from training.attributes import attributes
 from training.calibrate import knob_points
 from training.errors import LoopError
@@ -92,8 +92,7 @@ def learn(
     Raises LoopError for an architecture that is not known.
     """
     spent = {"train": 0.0, "measure": 0.0}
-    if architecture not in HIDDEN:
-        raise LoopError(f"architecture {architecture!r}: expected one of {', '.join(HIDDEN)}.")
+    check_architecture(architecture)
     recipe = recipe or Recipe()
     best: tuple[float, int, Model, Playability] | None = None
     for number in range(trainings):
@@ -122,6 +121,12 @@ def learn(
         corpus.hits,
         model.positions,
     )
+
+
+def check_architecture(name: str) -> None:
+    """Raise LoopError for an architecture that is not known."""
+    if name not in HIDDEN:
+        raise LoopError(f"architecture {name!r}: expected one of {', '.join(HIDDEN)}.")
 
 
 def fit(
@@ -184,7 +189,6 @@ def _about(
         "loss": round(model.losses[-1], 5) if model.losses else None,
     }
     return About(
-        format=FORMAT,
         architecture=architecture,
         voices=model.decoder.voices,
         ranges={name: [(layer.low, layer.high) for layer in net.layers] for name, net in networks.items()},
@@ -192,7 +196,7 @@ def _about(
         corpus=corpus.digest(),
         takes=list(corpus.names),
         versions={"fathom": VERSION, "numpy": np.__version__},
-        playability=report.as_json(),
+        playability=Report(**report.as_json()),
         training=training,
     )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from device.slot import Slot
 from training.audio import find_loops
 from training.hear import hear_all
-from training.learn import Corpus, Progress, learn
+from training.learn import Corpus, Progress, check_architecture, learn
 from training.optimise import Recipe
 
 
@@ -45,6 +45,7 @@ def lesson(
     `progress(what, done, total, loss)` is called for every loop (without a loss) and for every epoch,
     `refused` with a sentence for each loop that is left out.
     """
+    check_architecture(architecture)
     started = time.monotonic()
     named, rejected = [], []
     loops, refused_paths = find_loops(paths)

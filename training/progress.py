@@ -23,11 +23,12 @@ class Lines(Quiet):
     """A line at every tenth."""
 
     def __init__(self) -> None:
+        self._open = sys.stderr is not None
         self._tenth = (-1, "")
 
     def __call__(self, what: str, done: int, total: int, loss: float | None) -> None:
         tenth = (10 * done // total, what)
-        if tenth != self._tenth:
+        if self._open and tenth != self._tenth:
             self._tenth = tenth
             unit, shown = ("loop", "") if loss is None else ("epoch", f", loss {loss:.4f}")
             print(f"{what}: {unit} {done} of {total}{shown}", file=sys.stderr, flush=True)
