@@ -144,6 +144,21 @@ def test_a_stall_of_minutes_is_over_in_one_pass_and_the_grid_is_kept(make_engine
     assert off_grid.sum() <= 1, "the hit that comes late"
 
 
+@pytest.mark.parametrize(("stall_ms", "plays"), [(20, True), (32, False)])
+def test_a_hit_that_is_a_little_late_is_played_and_one_that_is_too_late_is_dropped(
+    make_engine, stall_ms, plays
+):
+    engine = make_engine(FOUR_ON_THE_FLOOR)
+    engine.start()
+    run_until(engine, 1.97)
+
+    engine.time.sleep_until(engine.player.clock.time_at(2.0) + stall_ms * NS_PER_MS)
+    run_until(engine, 3.5)
+
+    assert beats(engine, "gate1") == ([0, 1, 2, 3] if plays else [0, 1, 3])
+    assert engine.health.dropped == (0 if plays else len({"gate1", "clock"}))
+
+
 def test_after_a_stall_nothing_hangs(make_engine):
     engine = make_engine(pattern("x" * 16))
     engine.start()
@@ -284,6 +299,21 @@ def test_what_is_chosen_last_is_what_plays(make_engine, slot, other_slot):
     run_until(engine, 9.0)
 
     assert engine.player.ensemble.slots == (slot,)
+
+
+def test_the_last_step_before_the_bar_line_is_the_old_slots_and_the_first_after_it_the_new_ones(
+    make_engine, slot, other_slot
+):
+    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
+    engine.player.ensemble.pattern = lambda scores, settings: pattern("................")
+    engine.player._make_pattern()
+    engine.start()
+    run_until(engine, 1.0)
+    engine.player.choose([2])
+    engine.player._swap[1].pattern = lambda scores, settings: pattern("xxxxxxxxxxxxxxxx")
+    run_until(engine, 4.6)
+
+    assert beats(engine, "gate1") == [4.0, 4.25, 4.5]
 
 
 def test_a_first_hit_of_a_new_slot_that_leans_before_its_bar_line_is_heard(make_engine, slot, other_slot):

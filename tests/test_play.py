@@ -59,6 +59,8 @@ def test_eight_bars_in_simulated_time_are_what_decode_says_event_by_event(folder
     notes = [e["beat"] for e in tape if e.get("midi", [0])[0] == 0x90]
     due = [(n + decoded["offsets"][0][n % 32]) / 4 for n in range(128) if decoded["hits"][0][n % 32]]
     assert rises == pytest.approx(due, abs=1e-4)
+    clock = [e["beat"] for e in tape if e.get("jack") == "clock" and e["level"] == 1]
+    assert clock == [n / 4 for n in range(128)], "eight bars, and not a pulse more"
     assert notes == rises
     assert balanced(tape)
     assert played.stdout == ""

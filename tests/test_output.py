@@ -1,0 +1,57 @@
+from device.health import Health
+from device.output import Output
+from device.score import END, GATE, NOTE, Event
+from device.sequencer import Hit
+from device.tape import Tape
+from hw.panel import open_panel
+from hw.timing import SimTime
+
+KICK = Hit(0.0, 0, 0.5, 100, 9, 36)
+
+
+def make():
+    time = SimTime()
+    panel = open_panel("sim", midi_port=None, time=time, remember=True)
+    return Output(panel, time, Health(), Tape()), panel
+
+
+def sent(panel):
+    return [list(message) for _, message in panel.midi[0].messages]
+
+
+def test_a_note_that_sounds_is_ended_before_its_voice_sounds_again():
+    output, panel = make()
+
+    output.write([Event(0.0, NOTE, 0, KICK)], 0.0, 0)
+    output.write([Event(0.5, NOTE, 0, KICK._replace(note=40))], 0.5, 0)
+
+    assert sent(panel) == [[0x99, 36, 100], [0x89, 36, 64], [0x99, 40, 100]]
+
+
+def test_a_note_ends_with_the_channel_and_number_that_it_began_with():
+    output, panel = make()
+
+    output.write([Event(0.0, NOTE, 0, KICK), Event(0.0, GATE, 0, KICK)], 0.0, 0)
+    output.write([Event(0.5, END, 0, KICK._replace(note=50, channel=2))], 0.5, 0)
+
+    assert sent(panel)[-1] == [0x89, 36, 64]
+    assert panel.jacks.levels["gate1"] == 0
+
+
+def test_a_jack_is_written_only_when_it_changes():
+    output, _ = make()
+
+    output.write([Event(0.0, GATE, 0, KICK)], 0.0, 0)
+    output.write([Event(0.1, GATE, 0, KICK)], 0.1, 0)
+    output.silence(0.2)
+    output.silence(0.3)
+
+    assert [(entry["jack"], entry["level"]) for entry in output.tape.entries] == [("gate1", 1), ("gate1", 0)]
+
+
+def test_panic_is_heard_on_every_channel():
+    output, panel = make()
+
+    output.panic(0.0)
+
+    assert sent(panel) == [[0xB0 | channel, 123, 0] for channel in range(16)]
