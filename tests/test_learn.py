@@ -63,6 +63,17 @@ def test_knob_a_makes_it_busier(slot):
     assert counts[-100:].mean() > counts[:100].mean() + 3
 
 
+def test_where_all_loops_are_equally_busy_knob_b_still_moves_them_off_the_beat():
+    lines = ["x...x...x...x...", "..x...x...x...x.", ".x...x...x...x..", "...x..x..x...x.."]
+    takes = [(f"{n}.wav", pattern(line)) for n, line in enumerate(lines)]
+    corpus = Corpus.of(takes)
+
+    made = learn(corpus, recipe=Recipe(epochs=600))
+
+    assert len(set(corpus.hits.sum(axis=(1, 2)))) == 1
+    assert made.about.playability.meaning["B"] > 0.5
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_a_corpus_of_one_to_three_takes_works(count):
     named = [(f"{n}.wav", pattern(GROOVES[n])) for n in range(count)]

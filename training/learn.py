@@ -29,7 +29,6 @@ DEFAULT = "fathom"
 HELD_OUT = 5  # one take in so many
 FEWEST_HELD_OUT = 10  # takes, below which none is held out
 CALIBRATION_PLACES = 2000  # random knob positions at which the activations are measured
-SAME = 1e-9  # attributes that differ by less are one
 
 Progress = Callable[[str, int, int, float | None], None]  # what, how much is done, of how much, loss
 
@@ -140,12 +139,10 @@ def fit(
     rng = np.random.default_rng(seed)
     codes = corpus.codes
     inputs = codes / FULL
-    values = attributes(corpus.hits)
-    named = values[:, values.std(axis=0) > SAME]  # an attribute in which all takes are alike names no knob
     hidden = HIDDEN[architecture]
     sizes = (inputs.shape[1], *hidden, KNOBS, *reversed(hidden), inputs.shape[1])
     network = Autoencoder(sizes, len(hidden) + 1, rng)
-    losses = train(network, Batch(inputs, named), recipe, rng, on_epoch)
+    losses = train(network, Batch(inputs, attributes(corpus.hits)), recipe, rng, on_epoch)
     points = knob_points(network.encode(inputs))
     scale = latent_scale(points)
     knob_map = KnobMap(np.rint(points / scale).astype(np.int16))

@@ -152,12 +152,14 @@ def output_loss(logits: np.ndarray, inputs: np.ndarray, weights: Weights) -> tup
 def latent_loss(latents: np.ndarray, attributes: np.ndarray, weights: Weights) -> tuple[float, np.ndarray]:
     """Loss on the latents and its slope: closeness of all, and rising with an attribute for the first k.
 
-    latents : (n, latents); attributes : (n, k)
+    latents : (n, latents); attributes : (n, k). One in which all takes are alike leaves its latent free.
     """
     n = len(latents)
     loss = weights.latent * (latents**2).sum() / n
     slope = weights.latent * 2.0 * latents / n
     for k in range(attributes.shape[1]):
+        if np.ptp(attributes[:, k]) == 0.0:
+            continue
         apart = latents[:, None, k] - latents[None, :, k]  # (n, n)
         wanted = np.sign(attributes[:, None, k] - attributes[None, :, k])
         bent = np.tanh(weights.spread * apart)
