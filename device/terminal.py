@@ -28,6 +28,7 @@ from device.client import watch
 from device.messages import Answer, Published
 from device.pattern import STEPS, STEPS_PER_BEAT
 
+CONTROL_KEYS = 6  # of what tcgetattr gives
 TURN = 0.02  # of a knob's travel, for one key
 TEMPO, DENSITY = 1.0, 0.02  # for one key
 NICE = 10  # the display gives way to the engine
@@ -166,6 +167,9 @@ def _keys() -> Iterator[Callable[[], str]]:
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal)
+    changed = termios.tcgetattr(terminal)
+    changed[CONTROL_KEYS][termios.VSUSP] = b"\0"  # none: ctrl-z would stop the music with its gates high
+    termios.tcsetattr(terminal, termios.TCSANOW, changed)
 
     def pressed() -> str:
         keys = b""
