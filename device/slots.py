@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +12,7 @@ from device.errors import ModelError
 from device.settings import SLOTS
 from device.slot import LARGEST, Slot, unpack
 
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2)
 FACTORY = Path(__file__).with_name("factory.safetensors")
 
 
@@ -67,12 +69,13 @@ class SlotFolder:
         if not previous.exists():
             raise ModelError(f"slot {number}: nothing to undo, it was written once or never.")
         load_file(previous, f"slot {number} before")
-        former = path.read_bytes() if path.exists() else None
-        write_safely(path, previous.read_bytes())
-        if former is None:
-            previous.unlink()
-        else:
+        if not path.exists():
+            os.replace(previous, path)
+        elif not _exchange(path, previous):
+            former = path.read_bytes()
+            write_safely(path, previous.read_bytes())
             write_safely(previous, former)
+        _flush_folder(self.folder)
 
 
 def load_file(path: Path, name: str) -> Slot:
@@ -112,11 +115,24 @@ def write_safely(path: Path, blob: bytes) -> None:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from None
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(folder)
+        os.fsync(handle)
     finally:
-        os.close(folder)
+        os.close(handle)
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Swap two files in one step, so that a power cut loses neither; False where the file system cannot."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, glibc 2.28
+    except AttributeError:
+        return False
+    return renameat2(AT_FDCWD, bytes(a), AT_FDCWD, bytes(b), RENAME_EXCHANGE) == 0
 
 
 def free_bytes(folder: Path) -> int:

@@ -5,7 +5,7 @@ import pytest
 
 from device.errors import ModelError
 from device.slot import pack
-from device.slots import FACTORY, SlotFolder, load_file, write_safely
+from device.slots import FACTORY, SlotFolder, _exchange, load_file, write_safely
 
 
 @pytest.fixture
@@ -28,6 +28,41 @@ def test_the_slot_before_is_kept_and_undo_swaps_the_two(folder, slot, other_slot
     assert folder.load(3).about == slot.about
     folder.undo(3)
     assert folder.load(3).about == other_slot.about
+
+
+def test_undo_works_too_where_the_file_system_cannot_swap(folder, slot, other_slot, monkeypatch):
+    monkeypatch.setattr("device.slots._exchange", lambda a, b: False)
+    folder.save(3, pack(slot))
+    folder.save(3, pack(other_slot))
+
+    folder.undo(3)
+
+    assert folder.load(3).about == slot.about
+    folder.undo(3)
+    assert folder.load(3).about == other_slot.about
+
+
+def test_undo_is_one_step_of_the_file_system(folder, slot, other_slot, monkeypatch):
+    folder.save(3, pack(slot))
+    folder.save(3, pack(other_slot))
+    if not _exchange(folder.path(3), folder.previous(3)):
+        pytest.skip("this file system cannot swap two files")
+    _exchange(folder.path(3), folder.previous(3))
+    monkeypatch.setattr("device.slots.write_safely", lambda path, blob: pytest.fail("written anew"))
+
+    folder.undo(3)
+
+    assert folder.load(3).about == slot.about
+
+
+def test_undo_brings_back_a_slot_whose_file_is_gone(folder, slot, other_slot):
+    folder.save(3, pack(slot))
+    folder.save(3, pack(other_slot))
+    folder.path(3).unlink()
+
+    folder.undo(3)
+
+    assert folder.load(3).about == slot.about
 
 
 def test_a_slot_written_once_has_nothing_to_undo(folder, slot):
