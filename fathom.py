@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads the results has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        _say(f"{error.filename or 'file'}: {error.strerror or error}")
+        _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
     except KeyboardInterrupt:
         _say("stopped.")
     return FAILED
@@ -88,7 +88,7 @@ def _hear(words: argparse.Namespace) -> int:
         if words.json:
             _print(heard.as_json())
         elif heard.ok:
-            print("\n".join(_heard_lines(heard)))
+            print("\n".join(heard.lines()))
         else:
             _say(str(heard.error))
         if heard.ok and words.plot:
@@ -115,19 +115,19 @@ def _learn(words: argparse.Namespace) -> int:
             architecture=words.architecture,
             recipe=Recipe(epochs=words.epochs),
             progress=progress,
-            refused=lambda reason: _say(reason),
+            refused=_say,
         )
     store(words.slot, pack(learned.slot), _say)
-    playability = learned.slot.summary()["playability"]
+    playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
         report = {"slot": words.slot, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
-        _print({**report, "playability": playability})
+        _print({**report, "playability": learned.slot.summary()["playability"]})
     else:
         print(f"slot {words.slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
-        print("\n".join(f"  {line}" for line in _report_lines(playability)))
-        if max(playability["travel"]) < FEW_PATTERNS:
+        print("\n".join(f"  {line}" for line in playability.lines()))
+        if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     return DONE
 
@@ -209,9 +209,9 @@ def _list_slots(words: argparse.Namespace, folder: Any) -> None:
             _print({"slot": number, "created": created, **slot.summary()})
         else:
             about = slot.about
-            voices = _count_of(about.voices, "voice")
+            voices = "1 voice" if about.voices == 1 else f"{about.voices} voices"
             print(f"slot {number:2d}  {len(about.takes):4d} takes  {voices}  {created}")
-            print("         " + "; ".join(_report_lines(slot.summary()["playability"])))
+            print("         " + "; ".join(about.playability.lines()))
 
 
 def _doctor(words: argparse.Namespace) -> int:
@@ -253,36 +253,6 @@ def _demo(words: argparse.Namespace) -> int:
 
 
 # --- helpers ---------------------------------------------------------------------------------------------
-
-
-def _heard_lines(heard: Any) -> list[str]:
-    """What was heard in one loop, for a reader: tempo, bars, why so, and the steps of its takes."""
-    why = "; ".join(heard.evidence)
-    lines = [
-        f"{heard.file}: {heard.bpm:g} BPM, {_count_of(heard.bars, 'bar')}, "
-        f"{_count_of(len(heard.onsets_s), 'onset')}, "
-        f"confidence {heard.confidence:.2f} ({why})"
-    ]
-    for take in heard.takes:
-        lines += ["  " + "".join("x" if hit else "." for hit in voice) for voice in take.hits]
-    return lines
-
-
-def _count_of(count: int, thing: str) -> str:
-    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
-
-
-def _report_lines(report: dict[str, Any]) -> list[str]:
-    meaning = ", ".join(f"{knob} {value:.2f}" for knob, value in report["meaning"].items())
-    held = report["heldout_f1"]
-    return [
-        f"reach {report['reach']:.2f}",
-        f"meaning {meaning}",
-        "travel " + ", ".join(f"{value:.0f}" for value in report["travel"]),
-        f"likeness {report['likeness']:.2f}",
-        f"silence {report['silence']:.3f}",
-        "held-out too few takes" if held is None else f"held-out {held:.2f}",
-    ]
 
 
 def _progress(quiet: bool) -> Any:
@@ -410,31 +380,24 @@ def _verb(verbs: Any, name: str, do: Any, about: str) -> argparse.ArgumentParser
     return parser
 
 
-def _count(text: str) -> int:
-    number = _whole(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 1 on")
-    return number
+def _number(kind: type, low: float, high: float, expected: str) -> Callable[[str], Any]:
+    """What argparse reads a number with: of that kind, within that range."""
+
+    def read(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = float("nan")
+        if not low <= number <= high:
+            raise argparse.ArgumentTypeError(f"{text}: expected {expected}")
+        return number
+
+    return read
 
 
-def _whole(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{text}: expected a whole number from 0 on")
-    return number
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0.0 <= share <= 1.0:
-        raise argparse.ArgumentTypeError(f"{text}: expected a number from 0 to 1")
-    return share
+_count = _number(int, 1, float("inf"), "a whole number from 1 on")
+_whole = _number(int, 0, float("inf"), "a whole number from 0 on")
+_share = _number(float, 0.0, 1.0, "a number from 0 to 1")
 
 
 def _four(text: str) -> list[float]:

@@ -80,7 +80,7 @@ def number_of(word: str) -> int:
 def check_target(word: str) -> None:
     """Raise before any work is done where a slot could not be written: a number, a name, rights."""
     folder = Path(word).parent
-    if is_number(word.lstrip("-")):
+    if is_number(word.removeprefix("-")):
         folder = slot_folder().path(int(word)).parent
     elif "/" not in word and "." not in word:
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")

@@ -25,7 +25,8 @@ from device.slot import Slot
 from device.slots import FACTORY, load_file
 from device.tape import Tape
 from hw.errors import PanelError
-from hw.panel import open_panel
+from hw.panel import Knobs, open_panel
+from hw.sim import SimKnobs
 from hw.timing import RealTime, SimTime
 
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cursor shown
@@ -63,16 +64,16 @@ def play(options: Options, say: Callable[[str], None]) -> None:
             f"the slots have {ensemble.voices} voices, the panel has {VOICES} gates: the last stay silent."
         )
 
-    time = SimTime() if options.simulated_time else RealTime()
-    panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
-    panel.notes[:0] = notes
     if options.tape and options.tape.is_fifo():
         raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
+    time = SimTime() if options.simulated_time else RealTime()
+    panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
+    panel.notes[:0] = notes
     last = options.bars * BEATS_PER_BAR if options.bars else float("inf")
     try:
         if options.knobs is not None:
-            _turn(panel.name, panel.knobs, options.knobs)
+            _turn(panel.knobs, options.knobs)
         player = Player(time, ensemble, settings, library, panel.knobs.values, last)
         engine = Engine(panel, time, player, tape)
         _note_faults(engine)
@@ -191,8 +192,8 @@ def _display(command: Sequence[str], remote: Remote) -> Iterator[None]:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
-def _turn(name: str, knobs: object, places: Sequence[float]) -> None:
-    if name != "sim" or not hasattr(knobs, "turn"):
+def _turn(knobs: Knobs, places: Sequence[float]) -> None:
+    if not isinstance(knobs, SimKnobs):
         raise PanelError("--knobs: only the simulated panel's knobs can be set; turn the real ones.")
     for knob, place in enumerate(places):
         knobs.turn(knob, place)
@@ -202,6 +203,8 @@ def _summary(engine: Engine) -> str:
     health = engine.health.summary()
     bars = round(engine.player.played / BEATS_PER_BAR, 1)
     lost = f"{health['dropped']} hits dropped" if health["dropped"] else "nothing dropped"
+    if engine.player.skipped:
+        lost += f", {engine.player.skipped} steps skipped in stalls"
     return (
         f"played {bars:g} bars, {health['writes']} writes: half within "
         f"{health['p50_us']} us, 99 % within {health['p99_us']} us, worst {health['worst_us']} us, {lost}. "

@@ -80,7 +80,7 @@ class Player:
         if self.playing:
             return
         beat = self._from = self._stopped_at
-        self.decided = max(0.0, beat // STEP * STEP - 2 * LATEST)
+        self.decided = max(0.0, beat // STEP * STEP - LATEST)
         if beat == 0.0:
             first = hits_in(self.pattern, self.settings, 0.0, STEP)
             beat = min([0.0, *(hit.beat for hit in first)])

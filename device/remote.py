@@ -182,7 +182,7 @@ def state_of(engine: Engine) -> Published:
         offsets=(pattern.offsets * 100).round().astype(int).tolist(),
         lengths=[voice.length for voice in player.settings.voices],
         gates=list(engine.output.levels),
-        health=engine.health.summary(),
+        health={**engine.health.summary(), "skipped": player.skipped},
         ports=[port.name for port in engine.panel.midi if port.system != "memory"],
         notes=[*engine.panel.notes, *_complaints(engine.panel)],
         density=player.settings.voices[0].density,

@@ -44,7 +44,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     evenness: list[float]
     likeness: float
     silence: float
-    heldout_f1: float | None = None
+    heldout_f1: float | None = None  # None where there were too few takes to hold some out
+
+    def lines(self) -> list[str]:
+        """The report for a reader, a figure a line."""
+        meaning = ", ".join(f"{knob} {value:.2f}" for knob, value in self.meaning.items())
+        return [
+            f"reach {self.reach:.2f}",
+            f"meaning {meaning}",
+            "travel " + ", ".join(f"{value:.0f}" for value in self.travel),
+            f"likeness {self.likeness:.2f}",
+            f"silence {self.silence:.3f}",
+            "held-out too few takes" if self.heldout_f1 is None else f"held-out {self.heldout_f1:.2f}",
+        ]
 
 
 class _Version(msgspec.Struct):

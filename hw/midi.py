@@ -133,20 +133,6 @@ def open_midi_out(name: str) -> MidiOut:
     return MidiOut(name, system, port, server)
 
 
-def list_ports() -> list[str]:
-    """Names of the inputs that an output can be connected to. Raises PanelError like `open_midi_out`."""
-    rtmidi = _rtmidi()
-    api, system = _system(rtmidi)
-    try:
-        with _quiet():
-            port = rtmidi.MidiOut(api, name="Fathom doctor")
-            names = port.get_ports()
-            port.delete()
-    except Exception as error:
-        raise PanelError(f"MIDI: {system} does not list its ports ({error}). {_advice(system)}") from None
-    return list(names)
-
-
 def _rtmidi() -> Any:
     """The library, or a sentence on how to get it."""
     os.environ.setdefault("JACK_NO_START_SERVER", "1")  # a box that looks for JACK must not become a server

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import mido
@@ -218,6 +219,12 @@ def test_a_disk_that_cannot_be_written_is_said_and_the_old_slot_stays(home, loop
         "slot-01.safetensors",
         "slot-02.safetensors",
     ]
+
+
+def test_the_version_is_that_of_the_project(home):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert fathom("--version").stdout == f"fathom {project['version']}\n"
 
 
 def test_the_doctor_gives_a_line_for_every_check(home):

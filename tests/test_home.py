@@ -74,7 +74,7 @@ def test_a_slot_goes_to_its_number_or_to_a_file(home, slot, tmp_path):
     assert places.load_slot(str(tmp_path / "new" / "mine.safetensors")).about == slot.about
 
 
-@pytest.mark.parametrize("word", ["0", "17", "-1", "banana"])
+@pytest.mark.parametrize("word", ["0", "17", "-1", "--5", "banana"])
 def test_a_slot_that_cannot_be_written_is_refused_before_any_work(home, word):
     with pytest.raises(ModelError, match="expected a number from 1 to 16"):
         places.check_target(word)

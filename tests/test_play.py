@@ -20,6 +20,18 @@ def fathom(*words, **more):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, **more)
 
 
+def start(*words):
+    """A box that plays until it is told to stop."""
+    command = [sys.executable, "fathom.py", "play", *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until_it_listens():
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and fathom("ctl", "state").returncode:
+        time.sleep(0.1)
+
+
 @pytest.fixture
 def folder(home, slot, other_slot):
     folder = SlotFolder(home / "slots")
@@ -102,18 +114,7 @@ def test_two_bars_in_real_time_take_as_long_as_two_bars(folder, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_with_every_gate_low_and_every_note_off(folder, tmp_path, number):
-    command = [
-        sys.executable,
-        "fathom.py",
-        "play",
-        "--slot",
-        "1",
-        "--bpm",
-        "300",
-        "--tape",
-        str(tmp_path / "t"),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = start("--slot", 1, "--bpm", 300, "--tape", tmp_path / "t")
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and not (
         (tmp_path / "t").exists() and (tmp_path / "t").stat().st_size > 2000
@@ -128,22 +129,9 @@ def test_ctrl_c_ends_with_every_gate_low_and_every_note_off(folder, tmp_path, nu
 
 
 def test_a_running_box_obeys_and_takes_a_newly_learned_slot(folder, tmp_path, other_slot):
-    command = [
-        sys.executable,
-        "fathom.py",
-        "play",
-        "--slot",
-        "1",
-        "--bpm",
-        "300",
-        "--tape",
-        str(tmp_path / "t"),
-    ]
-    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    process = start("--slot", 1, "--bpm", 300, "--tape", tmp_path / "t")
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and fathom("ctl", "state").returncode:
-            time.sleep(0.1)
+        wait_until_it_listens()
         fathom("slots", "export", 2, tmp_path / "new.safetensors")
 
         taken = fathom("slots", "import", tmp_path / "new.safetensors", 1)
@@ -182,20 +170,16 @@ def test_a_box_that_has_learned_nothing_plays_the_factory_slot(home, tmp_path):
 
 def test_what_is_learned_first_takes_the_place_of_the_factory_slot(home, slot, tmp_path):
     (tmp_path / "mine.safetensors").write_bytes(pack(slot))
-    box = subprocess.Popen(
-        [sys.executable, "fathom.py", "play", "--bpm", "300"], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
+    box = start("--bpm", 300)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and fathom("ctl", "state").returncode:
-            time.sleep(0.1)
+        wait_until_it_listens()
 
         taken = fathom("slots", "import", tmp_path / "mine.safetensors", 1)
         time.sleep(2)  # two bars at 300 BPM
         state = json.loads(fathom("ctl", "state").stdout)["state"]
     finally:
         box.terminate()
-        box.wait(20)
+        box.communicate(timeout=20)
     assert "slot 1 comes in on the next bar line" in taken.stderr
     assert state["slots"] == ["slot 1"]
 
@@ -246,12 +230,9 @@ def test_a_setting_that_cannot_be_used_is_said_and_the_others_hold(folder, home,
 
 
 def test_a_second_box_plays_without_a_socket_and_says_so(folder, tmp_path):
-    command = [sys.executable, "fathom.py", "play", "--slot", "1"]
-    first = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    first = start("--slot", 1)
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and fathom("ctl", "state").returncode:
-            time.sleep(0.1)
+        wait_until_it_listens()
 
         second = fathom("play", "--slot", 1, "--bpm", 300, "--bars", 1)
 
@@ -261,4 +242,4 @@ def test_a_second_box_plays_without_a_socket_and_says_so(folder, tmp_path):
         assert fathom("ctl", "state").returncode == 0, "the first is still there"
     finally:
         first.terminate()
-        first.wait(20)
+        first.communicate(timeout=20)

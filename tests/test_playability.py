@@ -31,10 +31,10 @@ def test_every_figure_of_a_decoder_made_by_hand_is_what_it_must_be(ladder):
     found = measure(ladder, takes, positions, seed=1)
 
     assert found.reach == 1.0
-    assert found.meaning[0] > 0.99
-    assert found.meaning[1] == 0.0
-    assert found.travel == (33.0, 1.0, 1.0, 1.0)
-    assert found.evenness == (1.0, 0.0, 0.0, 0.0)
+    assert found.meaning["A"] > 0.99
+    assert found.meaning["B"] == 0.0
+    assert found.travel == [33.0, 1.0, 1.0, 1.0]
+    assert found.evenness == [1.0, 0.0, 0.0, 0.0]
     assert found.likeness < 0.5
     assert found.silence == pytest.approx(1 / 64, abs=0.01)
 

@@ -20,23 +20,14 @@ def test_a_saved_slot_is_loaded_and_listed(folder, slot):
     assert folder.load(3).about == slot.about
 
 
-def test_the_slot_before_is_kept_and_undo_swaps_the_two(folder, slot, other_slot):
+@pytest.mark.parametrize("swaps", [True, False], ids=["in one step", "where the file system cannot"])
+def test_the_slot_before_is_kept_and_undo_swaps_the_two(folder, slot, other_slot, monkeypatch, swaps):
+    if not swaps:
+        monkeypatch.setattr("device.slots._exchange", lambda a, b: False)
     folder.save(3, pack(slot))
     folder.save(3, pack(other_slot))
 
     folder.undo(3)
-    assert folder.load(3).about == slot.about
-    folder.undo(3)
-    assert folder.load(3).about == other_slot.about
-
-
-def test_undo_works_too_where_the_file_system_cannot_swap(folder, slot, other_slot, monkeypatch):
-    monkeypatch.setattr("device.slots._exchange", lambda a, b: False)
-    folder.save(3, pack(slot))
-    folder.save(3, pack(other_slot))
-
-    folder.undo(3)
-
     assert folder.load(3).about == slot.about
     folder.undo(3)
     assert folder.load(3).about == other_slot.about

@@ -16,7 +16,7 @@ from device import messages
 from device.messages import Published
 from device.slot import pack
 from device.slots import SlotFolder
-from device.terminal import DOWN, UP, draw, message_for
+from device.terminal import CONTROL_KEYS, DOWN, UP, draw, message_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,15 +93,13 @@ def read_for(master, seconds, until=None):
     return shown
 
 
-def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, slot, other_slot, tmp_path):
-    folder = SlotFolder(home / "slots")
-    folder.save(1, pack(slot))
-    folder.save(2, pack(other_slot))
+def at_a_terminal(*words):
+    """A box that plays in a terminal: its process, both ends, and the terminal's settings before."""
     master, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (40, 100))
     before = termios.tcgetattr(terminal)
     process = subprocess.Popen(
-        [sys.executable, "fathom.py", "play", "--slot", "1"],
+        [sys.executable, "fathom.py", "play", *words],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -109,6 +107,14 @@ def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, s
         env={**os.environ, "TERM": "xterm-256color"},
         start_new_session=True,
     )
+    return process, master, terminal, before
+
+
+def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, slot, other_slot, tmp_path):
+    folder = SlotFolder(home / "slots")
+    folder.save(1, pack(slot))
+    folder.save(2, pack(other_slot))
+    process, master, terminal, before = at_a_terminal("--slot", "1")
     try:
         assert b"FATHOM" in read_for(master, 15, b"FATHOM")
         os.write(master, b"qqqqq")
@@ -122,7 +128,8 @@ def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, s
         assert b"slot 9: empty" in read_for(master, 10, b"slot 9: empty")
         os.write(master, b" ")
         assert "■".encode() in read_for(master, 10, "■".encode())
-        os.write(master, b"\x1a")  # ctrl-z would leave gates high
+        during = termios.tcgetattr(terminal)[CONTROL_KEYS]
+        assert during[termios.VSUSP] == b"\0", "ctrl-z would leave gates high"
         process.send_signal(signal.SIGINT)
         rest = read_for(master, 10, b"every note off")
         assert process.wait(10) == 0
@@ -130,22 +137,12 @@ def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, s
         process.kill()
         process.wait()
     assert b"Every gate is low and every note off" in rest.replace(b"\r\n", b"")
-    assert termios.tcgetattr(terminal)[3] == before[3], "the terminal is given back as it was"
+    assert termios.tcgetattr(terminal) == before, "the terminal is given back as it was"
 
 
 def test_a_display_that_dies_is_not_noticed_by_the_music(home, slot):
     SlotFolder(home / "slots").save(1, pack(slot))
-    master, terminal = pty.openpty()
-    before = termios.tcgetattr(terminal)
-    process = subprocess.Popen(
-        [sys.executable, "fathom.py", "play", "--slot", "1", "--bars", "3"],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        cwd=ROOT,
-        env={**os.environ, "TERM": "xterm-256color"},
-        start_new_session=True,
-    )
+    process, master, terminal, before = at_a_terminal("--slot", "1", "--bars", "3")
     try:
         read_for(master, 15, b"FATHOM")
         (display,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()

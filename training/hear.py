@@ -53,6 +53,13 @@ class Heard:
     duration_s: float | None = None
     wave: np.ndarray = field(default_factory=lambda: np.zeros((2, 0), dtype=np.float32))
 
+    def lines(self) -> list[str]:
+        """What was heard, for a reader: tempo, bars, why so, and the steps of each take. Only where `ok`."""
+        bars, onsets = _count_of(self.bars or 0, "bar"), _count_of(len(self.onsets_s), "onset")
+        head = f"{self.file}: {self.bpm:g} BPM, {bars}, {onsets}, confidence {self.confidence:.2f}"
+        takes = ["".join("x" if hit else "." for hit in voice) for take in self.takes for voice in take.hits]
+        return [f"{head} ({'; '.join(self.evidence)})", *(f"  {take}" for take in takes)]
+
     def as_json(self) -> dict[str, Any]:
         """What `fathom hear --json` prints for this loop."""
         return {
@@ -67,6 +74,10 @@ class Heard:
             "onsets_s": np.round(self.onsets_s, 5).tolist(),
             "takes": [take.as_lists() for take in self.takes],
         }
+
+
+def _count_of(count: int, thing: str) -> str:
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
 
 
 def hear_all(paths: Iterable[Path | str], voices: int = 1, sensitivity: float = 0.5) -> Iterator[Heard]:

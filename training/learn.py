@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from device.decoder import KNOBS, POSITIONS, Decoder, KnobMap, hits_of
@@ -20,7 +21,7 @@ from training.calibrate import knob_points
 from training.errors import LoopError
 from training.network import Autoencoder, Batch
 from training.optimise import Recipe, train
-from training.playability import Playability, measure, place_takes, step_f1
+from training.playability import measure, place_takes, step_f1
 from training.quantise import integer_decoder, integer_encoder, latent_scale
 
 VERSION = "0.1"  # of the learning: another one may give other bytes for the same loops
@@ -93,7 +94,7 @@ def learn(
     spent = {"train": 0.0, "measure": 0.0}
     check_architecture(architecture)
     recipe = recipe or Recipe()
-    best: tuple[float, int, Model, Playability] | None = None
+    best: tuple[float, int, Model, Report] | None = None
     for number in range(trainings):
         called = "training" if trainings == 1 else f"training {number + 1} of {trainings}"
         started = time.monotonic()
@@ -111,7 +112,7 @@ def learn(
     spent["measure"] += time.monotonic() - started
     if seconds is not None:
         seconds.update(spent)
-    report = replace(report, heldout_f1=held_out)
+    report = msgspec.structs.replace(report, heldout_f1=held_out)
     return Slot(
         "new slot",
         _about(corpus, chosen, architecture, recipe, model, report),
@@ -167,16 +168,16 @@ def held_out_f1(
     held, kept = np.sort(order[: n // HELD_OUT]), np.sort(order[n // HELD_OUT :])
     model = fit(corpus.rows(kept), seed, architecture, recipe, on_epoch)
     positions = model.decoder.knob_map.positions(model.encoder.run(corpus.codes[held]))
-    return step_f1(hits_of(model.decoder.codes(positions)[:, 0]), corpus.hits[held])
+    return round(step_f1(hits_of(model.decoder.codes(positions)[:, 0]), corpus.hits[held]), 4)
 
 
-def merit(report: Playability) -> float:
+def merit(report: Report) -> float:
     """One number to choose between trainings: more reach and meaning, less that is like no take or silent."""
-    return report.reach + sum(report.meaning) / 3 - report.likeness - report.silence
+    return report.reach + sum(report.meaning.values()) / 3 - report.likeness - report.silence
 
 
 def _about(
-    corpus: Corpus, seed: int, architecture: str, recipe: Recipe, model: Model, report: Playability
+    corpus: Corpus, seed: int, architecture: str, recipe: Recipe, model: Model, report: Report
 ) -> About:
     networks = {"decoder": model.decoder.network, "encoder": model.encoder}
     training: dict[str, Any] = {
@@ -193,7 +194,7 @@ def _about(
         corpus=corpus.digest(),
         takes=list(corpus.names),
         versions={"fathom": VERSION, "numpy": np.__version__},
-        playability=Report(**report.as_json()),
+        playability=report,
         training=training,
     )
 

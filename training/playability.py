@@ -5,13 +5,11 @@ Conventions: knobs are positions 0..1023, density is 0.5, distances are counted 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from device.decoder import KNOBS, POSITIONS, Decoder, hits_of
 from device.network import IntegerNetwork
+from device.slot import Report
 from training.attributes import attributes
 
 NEAR = 2  # steps of 32 in each voice that may differ where a take counts as reached
@@ -24,37 +22,21 @@ SEARCH_ROUNDS = 3
 SEARCH_PLACES = 64
 
 
-@dataclass(frozen=True)
-class Playability:
-    """The report of one slot; `heldout_f1` is None where there were too few takes to hold some out."""
-
-    reach: float
-    meaning: tuple[float, float, float]
-    travel: tuple[float, ...]
-    evenness: tuple[float, ...]
-    likeness: float
-    silence: float
-    heldout_f1: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "reach": round(self.reach, 4),
-            "meaning": {knob: round(value, 4) for knob, value in zip("ABC", self.meaning, strict=True)},
-            "travel": [round(value, 2) for value in self.travel],
-            "evenness": [round(value, 2) for value in self.evenness],
-            "likeness": round(self.likeness, 4),
-            "silence": round(self.silence, 4),
-            "heldout_f1": None if self.heldout_f1 is None else round(self.heldout_f1, 4),
-        }
-
-
-def measure(decoder: Decoder, hits: np.ndarray, positions: np.ndarray, seed: int) -> Playability:
+def measure(decoder: Decoder, hits: np.ndarray, positions: np.ndarray, seed: int) -> Report:
     """Playability of a decoder for the takes' hits, bool (n, voices, 32), and their knob positions (n, 4)."""
     rng = np.random.default_rng(seed)
     travel, evenness = _travel(decoder, rng)
     likeness, silence = _likeness(decoder, hits, rng)
     reached = np.abs(_hits(decoder, positions).astype(int) - hits).sum(axis=2).max(axis=1) <= NEAR
-    return Playability(float(reached.mean()), _meaning(decoder, rng), travel, evenness, likeness, silence)
+    meaning = _meaning(decoder, rng)
+    return Report(
+        reach=round(float(reached.mean()), 4),
+        meaning={knob: round(value, 4) for knob, value in zip("ABC", meaning, strict=True)},
+        travel=[round(value, 2) for value in travel],
+        evenness=[round(value, 2) for value in evenness],
+        likeness=round(likeness, 4),
+        silence=round(silence, 4),
+    )
 
 
 def place_takes(decoder: Decoder, encoder: IntegerNetwork, codes: np.ndarray, hits: np.ndarray) -> np.ndarray:
