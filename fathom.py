@@ -25,7 +25,7 @@ from training.errors import LoopError
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB = "_display"  # internal: the live display, started by `play`
+DISPLAY_VERB, KEEPER_VERB = "_display", "_keep"  # internal: what `play` runs beside the engine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +33,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == [DISPLAY_VERB]:
         words = argparse.Namespace(do=_display, socket=given[1])
+    elif given[:1] == [KEEPER_VERB]:
+        words = argparse.Namespace(do=_keep, socket=given[1], file=given[2])
     else:
         words = _parser().parse_args(given)
     try:
@@ -65,7 +67,9 @@ def _play(words: argparse.Namespace) -> int:
         settings=words.settings,
         knobs=words.knobs,
         simulated_time=words.time == "sim",
+        fresh=words.fresh,
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
+        keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
     )
     play(options, _say)
     return DONE
@@ -75,6 +79,13 @@ def _display(words: argparse.Namespace) -> int:
     from device.terminal import run
 
     run(Path(words.socket))
+    return DONE
+
+
+def _keep(words: argparse.Namespace) -> int:
+    from device.keeper import run
+
+    run(Path(words.socket), Path(words.file))
     return DONE
 
 
@@ -301,6 +312,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tape", type=Path, metavar="FILE", help="write every change of a jack and MIDI message"
     )
     play.add_argument("--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box")
+    play.add_argument("--fresh", action="store_true", help="forget what was changed by hand before")
     play.add_argument(
         "--time", choices=("real", "sim"), default="real", help="sim: as fast as it goes, exactly"
     )

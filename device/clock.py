@@ -6,8 +6,12 @@ resolution to round to: an offset is played where it was learned.
 
 from __future__ import annotations
 
-NS_PER_MINUTE = 60_000_000_000
+NS_PER_MS = 1_000_000
+MS_PER_MINUTE = 60_000
+NS_PER_MINUTE = NS_PER_MS * MS_PER_MINUTE
 BPM_LOW, BPM_HIGH = 20.0, 300.0
+NEVER = 2**62  # ns: a time that does not come, 146 years on
+HAIR = 1e-9  # beats: what floats may be apart and still mean the same place
 
 
 class Clock:
@@ -23,6 +27,7 @@ class Clock:
         self.bpm = bpm
         self.beat = 0.0
         self.time = 0
+        self.limit = float("inf")  # the beat that waits for a pulse: what lies from there on has no time yet
 
     def refer(self, beat: float, time: int, bpm: float | None = None) -> None:
         """Let `beat` fall at `time`; the tempo holds from there."""
@@ -36,9 +41,11 @@ class Clock:
         self.refer(self.beat_at(now), now, bpm)
 
     def time_at(self, beat: float) -> int:
-        """When a beat falls, in nanoseconds."""
+        """When a beat falls, in nanoseconds; NEVER where it waits for a pulse."""
+        if beat >= self.limit - HAIR:
+            return NEVER
         return self.time + round((beat - self.beat) * (NS_PER_MINUTE / self.bpm))
 
     def beat_at(self, time: int) -> float:
-        """Which beat it is at a time."""
-        return self.beat + (time - self.time) * (self.bpm / NS_PER_MINUTE)
+        """Which beat it is at a time; none past the limit."""
+        return min(self.beat + (time - self.time) * (self.bpm / NS_PER_MINUTE), self.limit)

@@ -10,19 +10,20 @@ No file is opened here and nothing prints: slots come in whole. What is played i
 
 from __future__ import annotations
 
-from device.clock import NS_PER_MINUTE
+from device.clock import NS_PER_MINUTE, NS_PER_MS
 from device.health import Health
+from device.leader import Leader
 from device.output import Output
 from device.player import Player
-from device.score import END, GATE, Event
-from device.sequencer import NS_PER_MS, TRACKS
-from device.settings import VOICES
+from device.score import END, NOTE, Event
+from device.sequencer import TRACKS, Hit
 from device.slack import Job, Slack
 from device.tape import Tape
 from hw.panel import Panel
 from hw.timing import Time
 
 IDLE_NS = 5 * NS_PER_MS  # the longest wait: how soon a hand is felt when nothing is due
+ALERT_NS = NS_PER_MS  # the same while a start, a pulse or a reset may come, which is to be heard at once
 TOLERANCE_NS = 25 * NS_PER_MS  # later than this a hit is dropped: a gap is musical, a burst is not
 BEHIND_NS = NS_PER_MS // 2  # later than this a hit is shifted whole, so that no pulse is cut to nothing
 SOON_NS = NS_PER_MS * 3 // 2  # a jack that fell a shorter time ago does not rise yet
@@ -38,17 +39,10 @@ class Engine:
         self.player = player
         self.health = Health()
         self.output = Output(panel, time, self.health, tape)
+        self.leader = Leader(player.clock, player.settings.midi_clock)
         self.stopping = False
-        self._channel = 0  # of the converter, the next to be read
         self._fell = [-SOON_NS] * TRACKS  # when the jack of each track fell last
-        jobs = [
-            Job(self._read_knobs, every_ms=2, worst_us=300),
-            Job(self._press_buttons, every_ms=5, worst_us=200),
-            Job(self._follow_knobs, every_ms=5, worst_us=1000),
-            Job(self._light_lamps, every_ms=20, worst_us=300),
-        ]
-        if tape is not None:
-            jobs.append(Job(tape.hand_over, every_ms=20, worst_us=500))
+        jobs = [] if tape is None else [Job(tape.hand_over, every_ms=20, worst_us=500)]
         self.slack = Slack(time, jobs, self.health)
 
     def run(self) -> None:
@@ -62,27 +56,65 @@ class Engine:
     def step(self) -> None:
         """One pass."""
         self.player.decide()
-        due, _ = self._next_deadline()
-        self.slack.spend(until=due - GUARD_NS)
-        due, exact = self._next_deadline()  # a job may have started, stopped or changed the tempo
-        self.time.sleep_until(due, exact)
-        self._write()
+        self.slack.spend(until=self._next_deadline() - GUARD_NS)
+        due = self._next_deadline()  # a job may have started, stopped or changed the tempo
+        alert = not self.player.playing or self.player.slaved
+        idle = self.time.now() + (ALERT_NS if alert else IDLE_NS)
+        if due >= idle:
+            self.time.sleep_until(idle, exact=False)
+            return
+        beat = self.player.score.next_beat() if self.player.playing else None
+        if beat is not None and self.player.clock.time_at(beat) == due:
+            self._write(beat, due)
+        else:
+            self.time.sleep_until(due)
+        self._catch_up()
+
+    # --- transport ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Play on from where it stopped."""
-        self.player.start()
+        if not self.player.playing:
+            self.player.start(self.leader.align)
+            self.leader.started(self.player.clock.beat)
 
     def stop(self) -> None:
         """Silence now."""
         beat = self.player.beat
         self.player.stop()
         self.output.silence(beat)
+        self._send(self.leader.stopped())
 
     def rewind(self) -> None:
         """Back to the top; playing goes on from there."""
-        beat = self.player.beat
-        self.player.rewind()
+        beat, playing = self.player.beat, self.player.playing
+        self.player.rewind(self.leader.align)
         self.output.silence(beat)
+        if playing:
+            self.leader.started(0.0)
+        else:
+            self._send(self.leader.located(0.0))
+
+    def locate(self, beat: float, time: int | None = None) -> None:
+        """Go on from another beat, which falls at `time`; stopped, the next start is there."""
+        self.player.locate(beat, time)
+        if self.player.playing and beat == 0.0:
+            self.leader.started(0.0)
+        else:
+            self._send(self.leader.located(beat))
+
+    def lead(self, beat: float, time: int, bpm: float) -> None:
+        """Begin, or go on, where a clock that leads says: `beat` falls at `time`, at that tempo."""
+        if self.player.playing:
+            self.locate(beat, time)
+        else:
+            self.player.begin(beat, time, bpm)
+            self.leader.started(beat)
+
+    def join(self) -> None:
+        """Play along with the clock that leads, from where it is."""
+        self.player.join()
+        self._send(self.leader.located(self.player.beat, joined=True))
 
     def panic(self) -> None:
         """Everything off, on every channel; the music goes on with the next hit."""
@@ -91,35 +123,46 @@ class Engine:
 
     # --- wait, write -------------------------------------------------------------------------------------
 
-    def _next_deadline(self) -> tuple[int, bool]:
-        """When to wake up next, and whether it is for music: then it is worth a spin."""
-        idle = self.time.now() + IDLE_NS
+    def _next_deadline(self) -> int:
+        """When something is to be written next."""
+        due = self.leader.next_time()
         beat = self.player.score.next_beat() if self.player.playing else None
-        due = idle if beat is None else self.player.clock.time_at(beat)
-        return (due, True) if due < idle else (idle, False)
+        return due if beat is None else min(due, self.player.clock.time_at(beat))
 
-    def _write(self) -> None:
-        """Write all that is due, instant by instant; drop the hits that are too late to be music."""
+    def _catch_up(self) -> None:
+        """Write all else that is due, instant by instant."""
         clock, score = self.player.clock, self.player.score
+        self._lead()
         while self.player.playing:
             beat = score.next_beat()
             if beat is None:
                 self.stopping = self.stopping or self.player.finished
                 return
             due = clock.time_at(beat)
-            now = self.time.now()
-            if due > now:
+            if due > self.time.now():
                 return
-            # Half a nanosecond of room: beats that fall on the same instant are written in one go.
-            events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
-            behind = now - due > BEHIND_NS
-            if behind or any(now - self._fell[event.track] < SOON_NS for event in events):
-                events = self._caught_up(events, now)
-                self.health.late += behind
-            for event in events:
-                if event.order == END:
-                    self._fell[event.track] = now
-            self.output.write(events, beat, due)
+            self._write(beat, due)
+
+    def _write(self, beat: float, due: int) -> None:
+        """Make one instant ready, wait for it, write it; drop the hits that are too late to be music."""
+        clock, score, output = self.player.clock, self.player.score, self.output
+        # Half a nanosecond of room: beats that fall on the same instant are written in one go.
+        events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
+        plan = output.prepare(events)
+        clocks = self.leader.next_time() <= due
+        self.time.sleep_until(due)
+        now = self.time.now()
+        behind = now - due > BEHIND_NS
+        if clocks:
+            self._lead()
+        if behind or any(now - self._fell[event.track] < SOON_NS for event in events):
+            events = self._caught_up(events, now)
+            self.health.late += behind
+            plan = output.prepare(events)
+        for event in events:
+            if event.order == END:
+                self._fell[event.track] = now
+        output.commit(plan, beat, due)
 
     def _caught_up(self, events: list[Event], now: int) -> list[Event]:
         """What is written of an instant that comes late. What ends, ends; nothing hangs and nothing bursts.
@@ -128,44 +171,44 @@ class Engine:
         jack has only just fallen waits for the gap; any other sounds now, for its whole length.
         """
         score, beat = self.player.score, self.player.clock.beat_at(now)
-        silent = set()
-        for _, order, track, hit in events:
-            if order != GATE:
+        written = [event for event in events if event.order == END]
+        for event in events:
+            _, order, track, hit = event
+            if order == END:
                 continue
-            hopeless = self.player.clock.time_at(hit.beat) < now - TOLERANCE_NS
-            if hopeless or score.next_hit(track) <= beat:
+            if order == NOTE:
+                if hit.lead or not self._is_late(hit, track, now, beat):
+                    written.append(event)
+            elif self._is_late(hit, track, now, beat):
                 self.health.dropped += 1
                 score.drop(track)
-                silent.add(track)
+                if hit.lead:  # its note is out already
+                    written.append(Event(event.beat, END, track, hit))
             elif now - self._fell[track] < SOON_NS:
                 score.drop(track)
-                score.add([hit._replace(beat=beat + score.gap)])
-                silent.add(track)
+                score.add([hit._replace(beat=beat + score.gap + hit.lead)])
+                if not hit.lead:
+                    written = [other for other in written if other.track != track or other.order == END]
+                else:
+                    written.append(Event(event.beat, END, track, hit))
             else:
                 score.shift(track, beat)
-        return [event for event in events if event.order == END or event.track not in silent]
+                written.append(event)
+        return written
 
-    # --- slack jobs --------------------------------------------------------------------------------------
+    def _is_late(self, hit: Hit, track: int, now: int, beat: float) -> bool:
+        """Whether a hit is too late to be music, or the next one of its track is due as well."""
+        due = self.player.clock.time_at(hit.beat)
+        return due < now - TOLERANCE_NS or self.player.score.next_hit(track) <= beat
 
-    def _read_knobs(self) -> None:
-        self.panel.knobs.read(self._channel)
-        self._channel = (self._channel + 1) % self.panel.knobs.channels
+    def _lead(self) -> None:
+        """Send the clocks and what else leads others, where it is time."""
+        now = self.time.now()
+        if self.leader.next_time() <= now:
+            for message, beat, due in self.leader.due(now):
+                self.output.send(message, beat, due)
 
-    def _follow_knobs(self) -> None:
-        self.player.turn(self.panel.knobs.values)
-
-    def _press_buttons(self) -> None:
-        for button, action in self.panel.buttons.presses():
-            if button == "PLAY" and action == "press":
-                self.stop() if self.player.playing else self.start()
-            elif button == "PLAY" and action == "hold":
-                self.rewind()
-            elif button == "SLOT" and action == "press" and self.player.library:
-                self.player.choose_next()
-
-    def _light_lamps(self) -> None:
-        lamps = self.panel.lamps
-        lamps.refresh()
-        lamps.set("play", "on" if self.player.playing else "off")
-        for voice in range(VOICES):
-            lamps.set(f"voice{voice + 1}", "on" if self.output.levels[voice] else "off")
+    def _send(self, messages: list[bytes]) -> None:
+        now = self.time.now()
+        for message in messages:
+            self.output.send(message, self.player.beat, now)

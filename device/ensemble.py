@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 from device.decoder import Scores
 from device.pattern import Pattern
-from device.settings import VOICES, Settings
+from device.settings import Settings
 from device.slot import Slot
+from device.specs import GATES, VOICES
 
 
 class Ensemble:
@@ -29,8 +30,8 @@ class Ensemble:
         return [slot.decoder.decode(knobs) for slot in self.slots]
 
     def pattern(self, scores: Sequence[Scores], settings: Settings) -> Pattern:
-        """The pattern of all gates, shape (4, 32), at the densities of the settings."""
-        pattern = Pattern.empty(VOICES)
+        """The pattern of all voices, shape (n, 32), at the densities of the settings; n is 4 or more."""
+        pattern = Pattern.empty(min(VOICES, max(GATES, self.voices)))
         first = 0
         for slot, score in zip(self.slots, scores, strict=True):
             last = min(first + slot.about.voices, VOICES)

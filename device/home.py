@@ -14,9 +14,10 @@ from pathlib import Path
 
 from device.client import call
 from device.errors import ModelError, SettingsError
-from device.settings import SLOTS, Settings, read_settings
+from device.settings import Settings, read_settings
 from device.slot import Slot, unpack
 from device.slots import SlotFolder, load_file, write_safely
+from device.specs import SLOTS
 from hw.errors import PanelError
 
 CLONE = Path(__file__).resolve().parents[1]
@@ -39,6 +40,11 @@ def slot_folder() -> SlotFolder:
 def socket_path() -> Path:
     """Where a running box listens: FATHOM_SOCKET, or `control.sock` in its folder."""
     return Path(os.environ.get("FATHOM_SOCKET") or home() / "control.sock")
+
+
+def state_path() -> Path:
+    """What the box remembers over night."""
+    return home() / "state.json"
 
 
 def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:

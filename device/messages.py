@@ -38,6 +38,12 @@ class Rewind(Message, tag="rewind", frozen=True):
     """Back to the top."""
 
 
+class Locate(Message, tag="locate", frozen=True):
+    """Go on from another beat; stopped, the next start is there."""
+
+    beat: Annotated[float, Meta(ge=0.0, le=65536.0)]
+
+
 class Panic(Message, tag="panic", frozen=True):
     """Everything off, on every channel."""
 
@@ -47,7 +53,7 @@ class Quit(Message, tag="quit", frozen=True):
 
 
 class Turn(Message, tag="turn", frozen=True):
-    """Turn a knob of the simulated panel, `to` a place 0..1 or `by` a share of its travel."""
+    """Turn a knob, `to` a place 0..1 or `by` a share of its travel; a real one takes over from there."""
 
     knob: str
     to: Share | None = None
@@ -71,11 +77,53 @@ class Nudge(Message, tag="nudge", frozen=True):
 class Slots(Message, tag="slots", frozen=True):
     """Let these slots play from the next bar line."""
 
-    slots: Annotated[list[int], Meta(max_length=16)]
+    slots: Annotated[list[int], Meta(max_length=64)]
 
 
 class Next(Message, tag="next", frozen=True):
     """Let the filled slot after the one that plays come in on the next bar line."""
+
+
+class Generate(Message, tag="generate", frozen=True):
+    """Put the four knobs anywhere."""
+
+
+class Home(Message, tag="home", frozen=True):
+    """Put the four knobs where the setting `home` says."""
+
+
+class Hold(Message, tag="hold", frozen=True):
+    """Freeze the pattern while knobs turn, or let it go; without `held` the other of both."""
+
+    held: bool | None = None
+
+
+class Undo(Message, tag="undo", frozen=True):
+    """Take the last change back."""
+
+
+class Redo(Message, tag="redo", frozen=True):
+    """Make again what was taken back last."""
+
+
+class Tap(Message, tag="tap", frozen=True):
+    """Tap the tempo."""
+
+
+class Record(Message, tag="record", frozen=True):
+    """Let the notes that come in over MIDI be the pitch lane of a voice, counted from 1; null ends it."""
+
+    voice: int | None = None
+
+
+class Learn(Message, tag="learn", frozen=True):
+    """Let the next control change that is turned move this; empty ends it."""
+
+    target: str
+
+
+class Memory(Message, tag="memory", frozen=True):
+    """Ask for what has been changed by hand, as it is kept over night."""
 
 
 class Load(Message, tag="load", frozen=True):
@@ -94,7 +142,30 @@ class Watch(Message, tag="watch", frozen=True):
 
 
 Request = (
-    Start | Stop | Toggle | Rewind | Panic | Quit | Turn | Set | Nudge | Slots | Next | Load | State | Watch
+    Start
+    | Stop
+    | Toggle
+    | Rewind
+    | Locate
+    | Panic
+    | Quit
+    | Turn
+    | Set
+    | Nudge
+    | Slots
+    | Next
+    | Generate
+    | Home
+    | Hold
+    | Undo
+    | Redo
+    | Tap
+    | Record
+    | Learn
+    | Load
+    | State
+    | Memory
+    | Watch
 )
 decode = msgspec.json.Decoder(Request).decode
 KNOWN = "Known are " + ", ".join(str(kind.__struct_config__.tag) for kind in get_args(Request)) + "."
@@ -109,16 +180,24 @@ class Published(msgspec.Struct, frozen=True):
     knobs: list[float]
     slots: list[str]
     waiting: list[str]  # slots that come in on the bar line
-    hits: list[list[int]]  # (4, 32)
-    velocities: list[list[int]]  # (4, 32), 0..127
-    offsets: list[list[int]]  # (4, 32), hundredths of a step
+    hits: list[list[int]]  # (voices, 32)
+    velocities: list[list[int]]  # 0..127
+    offsets: list[list[int]]  # hundredths of a step
     lengths: list[int]
     gates: list[int]
     health: dict[str, int]
     ports: list[str]  # MIDI ports that are open
     notes: list[str]
     density: float
-    error: str | None = None
+    clock: str = "internal"  # what leads: internal, midi, jack or link
+    awaited: bool = False  # it waits for a clock
+    places: list[float] = []  # knobs with their CV
+    held: bool = False
+    voice: int = 1  # the one that is edited
+    mutes: list[int] = []  # voices that are silent
+    recording: int | None = None  # voice whose pitch lane takes notes in
+    learning: str = ""  # what the next control change will move
+    changes: int = 0  # made since the start
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
@@ -127,4 +206,5 @@ class Answer(msgspec.Struct, omit_defaults=True):
     ok: bool
     error: str | None = None
     says: str | None = None
+    memory: dict[str, Any] | None = None
     state: Published | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -28,6 +29,12 @@ class Pattern:
     @property
     def voices(self) -> int:
         return self.hits.shape[0]
+
+    @cached_property
+    def rows(self) -> list[tuple[list[bool], list[float], list[float]]]:
+        """Hits, velocities and offsets of each voice as lists, which are quicker to read one by one."""
+        columns = (self.hits.tolist(), self.velocities.tolist(), self.offsets.tolist())
+        return list(zip(*columns, strict=True))
 
     @classmethod
     def empty(cls, voices: int = 1) -> Pattern:

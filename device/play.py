@@ -10,19 +10,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from device import home
+from device.box import Box
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
+from device.keeper import recall
+from device.memory import Memory
 from device.pattern import BEATS_PER_BAR
 from device.player import Player
 from device.realtime import claim
 from device.remote import Remote
-from device.settings import VOICES
 from device.slack import Job
 from device.slot import Slot
 from device.slots import FACTORY, load_file
+from device.specs import VOICES
 from device.tape import Tape
 from hw.errors import PanelError
 from hw.panel import Knobs, open_panel
@@ -31,6 +36,7 @@ from hw.timing import RealTime, SimTime
 
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cursor shown
 PUBLISH_MS = 34  # at most 30 times a second
+KEEPER_ENDS_S = 5.0  # how long it may take to write to a slow card
 DISPLAY_LEAVES_S = 2.0  # how long the display may take to give the terminal back
 
 
@@ -47,21 +53,26 @@ class Options:
     settings: Path | None = None
     knobs: Sequence[float] | None = None
     simulated_time: bool = False
+    fresh: bool = False  # begin with the settings file, whatever is remembered
     display: Sequence[str] | None = None  # command of the live display; None: none
+    keeper: Sequence[str] | None = None  # command of the state keeper; None: nothing is remembered
 
 
 def play(options: Options, say: Callable[[str], None]) -> None:
     """Play until stopped or for so many bars. `say` takes sentences for the player."""
-    settings, notes = home.load_settings(options.settings)
+    origin, notes = home.load_settings(options.settings)
+    memory, said = (Memory(), []) if options.simulated_time or options.fresh else recall(home.state_path())
+    settings, complaints = memory.over(origin)
+    notes += said + complaints
     for key, value in (("bpm", options.bpm), ("seed", options.seed)):
         if value is not None:
             settings = settings.changed(key, value)
-    library, slots, complaints = gather(options.slots or [str(n) for n in settings.slots])
+    library, slots, complaints = gather(options.slots, memory.slots or settings.slots)
     notes += complaints
     ensemble = Ensemble(slots)
     if ensemble.voices > VOICES:
         notes.append(
-            f"the slots have {ensemble.voices} voices, the panel has {VOICES} gates: the last stay silent."
+            f"the slots have {ensemble.voices} voices, the box plays {VOICES}: the last stay silent."
         )
 
     if options.tape and options.tape.is_fifo():
@@ -74,12 +85,16 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     try:
         if options.knobs is not None:
             _turn(panel.knobs, options.knobs)
+            memory.knobs = None
         player = Player(time, ensemble, settings, library, panel.knobs.values, last)
-        engine = Engine(panel, time, player, tape)
+        box = Box(panel, time, player, tape, memory, origin)
+        engine = box.engine
         _note_faults(engine)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_signals(engine))
-            remote = None if options.simulated_time else _serve(engine, stack)
+            remote = None if options.simulated_time else _serve(box, stack)
+            if remote:
+                stack.enter_context(_keeper(options.keeper, remote, box))
             if remote and options.display:
                 stack.enter_context(_display(options.display, remote))
                 panel.notes += claim()
@@ -88,7 +103,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
                 for note in panel.notes:
                     say(note)
                 say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
-            engine.start()
+            box.sync.start()
             engine.run()
     finally:
         panel.close()
@@ -98,11 +113,13 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         raise PanelError(f"{options.tape}: the tape could not be written whole (is the disk full?).")
 
 
-def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str]]:
+def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, Slot], list[Slot], list[str]]:
     """Every good slot of the box by number, the slots that play, and what is to be said of bad ones.
 
-    A number falls back to the slot before and then to the factory's; a file that was named must be good.
+    Those that were `named` play, else the `usual` ones. A number falls back to the slot before and then to
+    the factory's; a file that was named must be good.
     """
+    wanted = list(named) or [str(number) for number in usual]
     folder = home.slot_folder()
     library: dict[int, Slot] = {}
     for number in folder.filled():
@@ -126,14 +143,15 @@ def gather(wanted: Sequence[str]) -> tuple[dict[int, Slot], list[Slot], list[str
     return library, slots, notes
 
 
-def _serve(engine: Engine, stack: contextlib.ExitStack) -> Remote | None:
+def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:
     """Open the control socket; a box without one plays on, and says so."""
     try:
-        remote = Remote(engine, home.socket_path())
+        remote = Remote(box, home.socket_path())
     except PanelError as error:
-        engine.panel.notes.append(f"{error} This one plays without display, keys and ctl.")
+        box.panel.notes.append(f"{error} This one plays without display, keys and ctl.")
         return None
     stack.callback(remote.close)
+    engine = box.engine
     engine.slack.jobs.append(Job(remote.serve, every_ms=4, worst_us=1500))
     engine.slack.jobs.append(Job(remote.publish, every_ms=PUBLISH_MS, worst_us=500))
     return remote
@@ -167,6 +185,21 @@ def _signals(engine: Engine) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _keeper(command: Sequence[str] | None, remote: Remote, box: Box) -> Iterator[None]:
+    """Run the state keeper beside the engine; tell it in the end what is to be remembered."""
+    if command is None:
+        yield
+        return
+    words = [*command, str(remote.path), str(home.state_path())]
+    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            child.communicate(msgspec.json.encode(box.memory()), timeout=KEEPER_ENDS_S)
 
 
 @contextlib.contextmanager

@@ -15,13 +15,14 @@ from pathlib import Path
 import msgspec
 
 from device import messages
-from device.engine import Engine
+from device.box import Box
 from device.errors import ModelError, SettingsError
 from device.messages import Answer, Published
+from device.output import JACK_OF
+from device.sequencer import silent
 from device.slot import unpack
+from device.specs import KNOB_NAMES
 from hw.errors import PanelError
-from hw.panel import Panel
-from hw.sim import SimKnobs
 
 PIECE = 64 * 1024  # bytes read from one client in one pass
 MOST_LINES = 4  # answered in one pass, over all clients
@@ -49,8 +50,8 @@ class Client:
 class Remote:
     """Listens on a Unix socket; `serve` is a slack job, `publish` another. Raises PanelError at the door."""
 
-    def __init__(self, engine: Engine, path: Path):
-        self.engine = engine
+    def __init__(self, box: Box, path: Path):
+        self.box = box
         self.path = path
         self.clients: list[Client] = []
         self._passes = 0
@@ -77,7 +78,7 @@ class Remote:
         """Send the state to those who watch; who still has some to read gets none."""
         watchers = [client for client in self.clients if client.watching and not client.unsent]
         if watchers:
-            answer = Answer(True, state=state_of(self.engine))
+            answer = Answer(True, state=state_of(self.box))
             for client in watchers:
                 client.send(answer)
 
@@ -133,80 +134,88 @@ class Remote:
             return Answer(False, error=str(error))
 
     def _do(self, client: Client, message: messages.Request) -> Answer:
-        engine, player = self.engine, self.engine.player
+        box = self.box
+        desk, sync = box.desk, box.sync
         match message:
             case messages.Start():
-                engine.start()
+                sync.start()
             case messages.Stop():
-                engine.stop()
+                sync.stop()
             case messages.Toggle():
-                engine.stop() if player.playing else engine.start()
+                sync.toggle()
             case messages.Rewind():
-                engine.rewind()
+                sync.rewind()
+            case messages.Locate(beat):
+                sync.locate(beat)
             case messages.Panic():
-                engine.panic()
+                sync.panic()
             case messages.Quit():
-                engine.stopping = True
+                box.engine.stopping = True
             case messages.Turn(knob, to, by):
-                _turn(engine, knob, to, by)
+                _turn(box, knob, to, by)
             case messages.Set(key, value):
-                player.change(key, value)
+                desk.change(key, value)
             case messages.Nudge(key, by):
-                player.nudge(key, by)
+                desk.nudge(key, by)
             case messages.Slots(numbers):
-                player.choose(numbers)
-            case messages.Next():
-                player.choose_next()
+                desk.choose(numbers)
             case messages.Load(number, blob):
-                return Answer(True, says=player.load(number, unpack(blob, f"slot {number}")))
+                return Answer(True, says=box.player.load(number, unpack(blob, f"slot {number}")))
+            case messages.Hold(held):
+                desk.hold(held)
+            case messages.Record(voice):
+                desk.record(None if voice is None else voice - 1)
+            case messages.Learn(target):
+                box.controls.learn(target)
+            case messages.Memory():
+                return Answer(True, memory=box.memory())
             case messages.State():
-                return Answer(True, state=state_of(engine))
+                return Answer(True, state=state_of(box))
             case messages.Watch():
                 client.watching = True
+            case _:
+                desk.act(str(message.__struct_config__.tag))
         return Answer(True)
 
 
-def state_of(engine: Engine) -> Published:
+def state_of(box: Box) -> Published:
     """The state of a running box, as it is published."""
-    player = engine.player
-    pattern = player.pattern
+    player, panel, desk, sync = box.player, box.panel, box.desk, box.sync
+    pattern, settings = player.pattern, player.settings
     return Published(
         playing=player.playing,
         beat=player.beat,
-        bpm=player.settings.bpm,
-        knobs=list(engine.panel.knobs.values[:4]),
+        bpm=settings.bpm,
+        clock=sync.source,
+        awaited=sync.awaited or sync.held,
+        knobs=desk.knobs,
+        places=desk.places,
+        held=desk.held,
+        voice=desk.voice + 1,
+        recording=None if desk.recording is None else desk.recording + 1,
+        learning=box.controls.learning,
+        changes=desk.changes,
         slots=player.ensemble.names,
         waiting=player.waiting,
         hits=pattern.hits.astype(int).tolist(),
         velocities=(pattern.velocities * 127).astype(int).tolist(),
         offsets=(pattern.offsets * 100).round().astype(int).tolist(),
-        lengths=[voice.length for voice in player.settings.voices],
-        gates=list(engine.output.levels),
-        health={**engine.health.summary(), "skipped": player.skipped},
-        ports=[port.name for port in engine.panel.midi if port.system != "memory"],
-        notes=[*engine.panel.notes, *_complaints(engine.panel)],
-        density=player.settings.voices[0].density,
+        lengths=[voice.length for voice in settings.voices[: pattern.voices]],
+        mutes=[int(silent(settings, voice)) for voice in range(pattern.voices)],
+        gates=[box.engine.output.levels[track] for track in JACK_OF],
+        health={**box.engine.health.summary(), "skipped": player.skipped},
+        ports=[port.name for port in panel.midi if port.system != "memory"],
+        notes=[*panel.notes, *box.complaints],
+        density=settings.voices[0].density,
     )
 
 
-def _complaints(panel: Panel) -> list[str]:
-    """What is wrong with the panel at this moment."""
-    lost = [port for port in panel.midi if port.errors]
-    said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
-    return [*filter(None, [panel.knobs.complaint]), *said]
-
-
-def _turn(engine: Engine, name: str, to: float | None, by: float | None) -> None:
-    knobs = engine.panel.knobs
-    if not isinstance(knobs, SimKnobs):
-        raise PanelError(
-            "knobs: only those of the simulated panel can be turned from here; turn the real ones."
-        )
-    if name not in "ABCD" or len(name) != 1 or (to is None) == (by is None):
+def _turn(box: Box, name: str, to: float | None, by: float | None) -> None:
+    if name not in KNOB_NAMES or (to is None) == (by is None):
         raise PanelError(f"turn: knob {name!r}, expected A, B, C or D, and either `to` or `by`.")
-    index = "ABCD".index(name)
-    place = to if to is not None else knobs.values[index] + (by or 0.0)
-    knobs.turn(index, min(1.0, max(0.0, place)))
+    knob = KNOB_NAMES.index(name)
+    place = to if to is not None else box.desk.knobs[knob] + (by or 0.0)
+    box.hands.put(knob, min(1.0, max(0.0, place)))
 
 
 def _listen(path: Path) -> socket.socket:

@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 from device.errors import ModelError
-from device.settings import SLOTS
 from device.slot import LARGEST, Slot, unpack
+from device.specs import SLOTS
 
 AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2)
 FACTORY = Path(__file__).with_name("factory.safetensors")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from hw.errors import PanelError
 from hw.midi import open_midi_out
-from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
+from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi, SimMidiIn
 from hw.table import Wiring
 from hw.timing import RealTime, Time
 
@@ -82,6 +82,8 @@ class Panel:
     midi: list[Midi]  # outputs; never empty, so that a tape has its MIDI everywhere
     time: Time
     notes: list[str] = field(default_factory=list)
+    inputs: list[Any] = field(default_factory=list)
+    link: Any = None
 
     def close(self) -> None:
         """Every gate low, every note off, every lamp dark. Safe to call twice."""
@@ -111,6 +113,7 @@ def open_panel(
     else:
         jacks = SimJacks(time, remember)
         panel = Panel("sim", jacks, SimKnobs(), SimButtons(), SimLamps(), [], time)
+    panel.inputs.append(SimMidiIn(time))
     twin = SimMidi(time, remember=remember)
     if midi_port is None:
         panel.midi.append(twin)

@@ -131,3 +131,26 @@ class SimMidi:
 
     def close(self) -> None:
         pass
+
+
+class SimMidiIn:
+    """A MIDI input without a cable: what is fed is there at once."""
+
+    system = "memory"
+    errors = 0
+
+    def __init__(self, time: Time, name: str = "Fathom") -> None:
+        self.name = name
+        self._time = time
+        self._waiting: list[tuple[int, bytes]] = []
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def feed(self, message: Sequence[int], ns: int | None = None) -> None:
+        """Let a whole message arrive, now or at `ns`."""
+        self._waiting.append((self._time.now() if ns is None else ns, bytes(message)))
+
+    def close(self) -> None:
+        pass

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from device.engine import Engine
+from device.box import Box
 from device.ensemble import Ensemble
 from device.pattern import STEPS, Pattern
 from device.player import Player
@@ -43,9 +43,11 @@ def pattern(*voices, offsets=None):
 
 def play_pattern(engine, wanted):
     """Let an engine play a given pattern, whatever its knobs say."""
-    engine.player.pattern = wanted
-    engine.player._decode = lambda: None
-    engine.player._make_pattern = lambda: None
+    scene = engine.player._scene
+    scene.pattern = wanted
+    scene._decode = lambda: None
+    scene._make_pattern = lambda: None
+    engine.player._read_grid()
 
 
 @pytest.fixture(scope="session")
@@ -79,21 +81,27 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def make_engine(slot):
-    """Makes engines on the simulated panel, in time that stands still; their tape is in memory."""
+def make_box(slot):
+    """Makes boxes on the simulated panel, in time that stands still; their tape is in memory."""
 
-    def make(wanted=None, settings=None, slots=None, bars=None, library=None):
+    def make(wanted=None, settings=None, slots=None, bars=None, library=None, **more):
         time = SimTime()
         panel = open_panel("sim", midi_port=None, time=time, remember=True)
         last = bars * 4.0 if bars else float("inf")
         ensemble = Ensemble(slots or [slot])
         player = Player(time, ensemble, settings or Settings(), library, panel.knobs.values, last)
-        engine = Engine(panel, time, player, Tape())
+        box = Box(panel, time, player, Tape(), **more)
         if wanted is not None:
-            play_pattern(engine, wanted)
-        return engine
+            play_pattern(box.engine, wanted)
+        return box
 
     return make
+
+
+@pytest.fixture
+def make_engine(make_box):
+    """The engines of such boxes."""
+    return lambda *words, **more: make_box(*words, **more).engine
 
 
 def run_until(engine, beat):

@@ -147,7 +147,7 @@ def test_the_architecture_page_names_every_module_and_no_other():
 
 def test_the_formats_page_names_every_setting_and_message():
     from device.messages import Request
-    from device.settings import BOX_SPECS, VOICE_SPECS
+    from device.specs import BOX_SPECS, VOICE_SPECS
 
     page = (ROOT / "docs" / "formats.md").read_text()
     for name in (*BOX_SPECS, *VOICE_SPECS):

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from conftest import beats, notes, pattern, run_until
 
+from device.clock import NS_PER_MS
 from device.errors import ModelError
-from device.sequencer import NS_PER_MS
 from device.settings import Settings
 from hw.sim import SimJacks, SimMidi
 
@@ -20,14 +20,15 @@ def test_four_on_the_floor_raises_the_gate_on_every_beat_for_half_a_step(make_en
     assert beats(engine, "gate1", 0) == [n + 0.125 for n in range(8)]
 
 
-def test_eight_bars_are_the_decoded_pattern_event_by_event(make_engine, slot):
+def test_eight_bars_are_the_decoded_pattern_event_by_event(make_box, slot):
     settings = Settings().changed("voices.swing", 0.6).changed("voices.groove", 0.8).changed("bpm", 97)
-    engine = make_engine(settings=settings, bars=8)
+    box = make_box(settings=settings, bars=8)
+    engine = box.engine
     for knob, place in enumerate((0.8, 0.3, 0.6, 0.2)):
         engine.panel.knobs.turn(knob, place)
+    box.hands.follow()
     decoded = slot.decoder.decode((0.8, 0.3, 0.6, 0.2)).pattern()
 
-    engine._follow_knobs()
     engine.start()
     engine.run()
 
@@ -73,10 +74,13 @@ def test_all_that_happens_at_one_instant_is_one_call_after_the_notes(make_engine
 
     engine.start()
     engine.step()
+    engine.step()
 
-    assert written[0] == bytes([0x90, 36, 127])
-    assert written[1] == bytes([0x90, 38, 76])
-    assert written[2] == {"gate1": 1, "gate2": 1, "accent": 1, "clock": 1, "reset": 1}
+    assert written[0] == bytes([0xFA]), "the start, 2 ms before"
+    assert written[1] == bytes([0xF8])
+    assert written[2] == bytes([0x90, 36, 127])
+    assert written[3] == bytes([0x90, 38, 76])
+    assert written[4] == {"gate1": 1, "gate2": 1, "accent": 1, "clock": 1, "reset": 1}
 
 
 def test_a_turned_knob_changes_the_pattern_from_the_next_step(make_engine, slot):
@@ -206,8 +210,8 @@ def test_a_start_in_the_middle_of_a_pass_is_on_time(make_engine):
     engine = make_engine(FOUR_ON_THE_FLOOR)
     engine.step()
     engine.panel.buttons.press("PLAY")
-    run_until(engine, 1.0)
-    engine.step()
+    while not engine.player.playing:
+        engine.step()
     run_until(engine, 2.0)
 
     assert len(beats(engine, "gate1")) >= 2
@@ -305,12 +309,11 @@ def test_the_last_step_before_the_bar_line_is_the_old_slots_and_the_first_after_
     make_engine, slot, other_slot
 ):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
-    engine.player.ensemble.pattern = lambda scores, settings: pattern("................")
-    engine.player._make_pattern()
+    engine.player._scene.pattern = pattern("................")
     engine.start()
     run_until(engine, 1.0)
     engine.player.choose([2])
-    engine.player._swap[1].pattern = lambda scores, settings: pattern("xxxxxxxxxxxxxxxx")
+    engine.player._coming.pattern = pattern("xxxxxxxxxxxxxxxx")
     run_until(engine, 4.6)
 
     assert beats(engine, "gate1") == [4.0, 4.25, 4.5]
@@ -319,12 +322,11 @@ def test_the_last_step_before_the_bar_line_is_the_old_slots_and_the_first_after_
 def test_a_first_hit_of_a_new_slot_that_leans_before_its_bar_line_is_heard(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
     early, rest = pattern("x...............", offsets=-0.45), pattern("................")
-    engine.player.ensemble.pattern = lambda scores, settings: rest
-    engine.player._make_pattern()
+    engine.player._scene.pattern = rest
     engine.start()
     run_until(engine, 3.5)
     engine.player.choose([2])
-    engine.player._swap[1].pattern = lambda scores, settings: early
+    engine.player._coming.pattern = early
     run_until(engine, 8.5)
 
     assert beats(engine, "gate1") == pytest.approx([4 - 0.45 / 4, 8 - 0.45 / 4])
@@ -389,21 +391,6 @@ def test_panic_ends_every_note_on_every_channel(make_engine):
     assert not any(engine.panel.jacks.levels.values())
     run_until(engine, 2.1)
     assert beats(engine, "gate1")[4:] == [1.0, 1.25, 1.5, 1.75, 2.0], "the music goes on, without a gap"
-
-
-def test_buttons_play_stop_rewind_and_choose(make_engine, slot, other_slot):
-    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
-    press = engine.panel.buttons.press
-
-    press("PLAY")
-    engine._press_buttons()
-    assert engine.player.playing
-    press("SLOT")
-    engine._press_buttons()
-    assert engine.player.waiting == ["slot 2"]
-    press("PLAY")
-    engine._press_buttons()
-    assert not engine.player.playing
 
 
 def test_a_fault_in_the_middle_of_a_bar_still_lowers_every_gate(make_engine, monkeypatch):

@@ -23,8 +23,8 @@ def test_each_voice_has_the_density_of_its_own_gate(slot):
     assert pattern.hits.sum(axis=1).tolist() == [0, 32, 0, 0]
 
 
-def test_what_does_not_fit_on_four_gates_stays_silent(slot):
-    ensemble = Ensemble([slot] * 6)
+def test_what_is_more_than_sixteen_voices_stays_silent(slot):
+    ensemble = Ensemble([slot] * 18)
 
-    assert ensemble.voices == 6
-    assert ensemble.pattern(ensemble.decode([0.5] * 4), Settings()).hits.shape == (4, 32)
+    assert ensemble.voices == 18
+    assert ensemble.pattern(ensemble.decode([0.5] * 4), Settings()).hits.shape == (16, 32)

@@ -15,24 +15,28 @@ def make():
     return Output(panel, time, Health(), Tape()), panel
 
 
+def write(output, events, beat):
+    output.commit(output.prepare(events), beat, 0)
+
+
 def sent(panel):
     return [list(message) for _, message in panel.midi[0].messages]
 
 
-def test_a_note_that_sounds_is_ended_before_its_voice_sounds_again():
+def test_a_note_that_sounds_over_the_next_of_its_voice_is_ended_when_that_has_begun():
     output, panel = make()
 
-    output.write([Event(0.0, NOTE, 0, KICK)], 0.0, 0)
-    output.write([Event(0.5, NOTE, 0, KICK._replace(note=40))], 0.5, 0)
+    write(output, [Event(0.0, NOTE, 0, KICK)], 0.0)
+    write(output, [Event(0.5, NOTE, 0, KICK._replace(note=40))], 0.5)
 
-    assert sent(panel) == [[0x99, 36, 100], [0x89, 36, 64], [0x99, 40, 100]]
+    assert sent(panel) == [[0x99, 36, 100], [0x99, 40, 100], [0x89, 36, 64]], "tied"
 
 
 def test_a_note_ends_with_the_channel_and_number_that_it_began_with():
     output, panel = make()
 
-    output.write([Event(0.0, NOTE, 0, KICK), Event(0.0, GATE, 0, KICK)], 0.0, 0)
-    output.write([Event(0.5, END, 0, KICK._replace(note=50, channel=2))], 0.5, 0)
+    write(output, [Event(0.0, NOTE, 0, KICK), Event(0.0, GATE, 0, KICK)], 0.0)
+    write(output, [Event(0.5, END, 0, KICK._replace(note=50, channel=2))], 0.5)
 
     assert sent(panel)[-1] == [0x89, 36, 64]
     assert panel.jacks.levels["gate1"] == 0
@@ -41,8 +45,8 @@ def test_a_note_ends_with_the_channel_and_number_that_it_began_with():
 def test_a_jack_is_written_only_when_it_changes():
     output, _ = make()
 
-    output.write([Event(0.0, GATE, 0, KICK)], 0.0, 0)
-    output.write([Event(0.1, GATE, 0, KICK)], 0.1, 0)
+    write(output, [Event(0.0, GATE, 0, KICK)], 0.0)
+    write(output, [Event(0.1, GATE, 0, KICK)], 0.1)
     output.silence(0.2)
     output.silence(0.3)
 
@@ -55,3 +59,38 @@ def test_panic_is_heard_on_every_channel():
     output.panic(0.0)
 
     assert sent(panel) == [[0xB0 | channel, 123, 0] for channel in range(16)]
+
+
+def test_two_voices_on_one_note_end_it_together():
+    output, panel = make()
+    snare = KICK._replace(track=1)
+
+    write(output, [Event(0.0, NOTE, 0, KICK), Event(0.0, NOTE, 1, snare)], 0.0)
+    write(output, [Event(0.5, END, 0, KICK)], 0.5)
+    assert sent(panel) == [[0x99, 36, 100], [0x89, 36, 64], [0x99, 36, 100]]
+    write(output, [Event(0.6, END, 1, snare)], 0.6)
+
+    assert sent(panel)[3:] == [[0x89, 36, 64]]
+
+
+def test_a_control_change_comes_before_all_notes_and_notes_before_gates():
+    output, _ = make()
+    told = KICK._replace(track=1, note=40, cc=74)
+
+    plan = output.prepare([Event(0.0, NOTE, 0, KICK), Event(0.0, NOTE, 1, told), Event(0.0, GATE, 0, KICK)])
+
+    assert [list(message) for _, message in plan.messages] == [
+        [0xB9, 74, 100],
+        [0x99, 36, 100],
+        [0x99, 40, 100],
+    ]
+
+
+def test_a_voice_past_the_last_gate_plays_midi_alone():
+    output, panel = make()
+    ninth = KICK._replace(track=8)
+
+    write(output, [Event(0.0, NOTE, 8, ninth), Event(0.0, GATE, 8, ninth)], 0.0)
+
+    assert sent(panel) == [[0x99, 36, 100]]
+    assert not any(panel.jacks.levels.values())

@@ -105,7 +105,7 @@ def test_two_bars_in_real_time_take_as_long_as_two_bars(folder, tmp_path):
 
     assert played.returncode == 0
     tape = tape_of(tmp_path / "t")
-    first, last = tape[0], tape[-1]
+    first, *_, last = [entry for entry in tape if "jack" in entry]
     beats = last["beat"] - first["beat"]
     assert last["due_ns"] - first["due_ns"] == pytest.approx(beats * 60e9 / 240, abs=3)
     assert all(entry["at_ns"] >= entry["due_ns"] for entry in tape)
@@ -225,7 +225,7 @@ def test_a_setting_that_cannot_be_used_is_said_and_the_others_hold(folder, home,
 
     assert "settings.toml: voice.1.note = 200: expected a whole number from 0 to 127" in played.stderr
     tape = tape_of(tmp_path / "t")
-    assert {e["midi"][0] & 0x0F for e in tape if "midi" in e} == {2}
+    assert {e["midi"][0] & 0x0F for e in tape if "midi" in e and e["midi"][0] < 0xF0} == {2}
     assert tape[-1]["due_ns"] == pytest.approx(4e9, rel=0.1)
 
 

@@ -4,7 +4,7 @@ import socket
 import threading
 
 import pytest
-from conftest import pattern, run_until
+from conftest import pattern, play_pattern, run_until
 
 from device.client import call
 from device.messages import LONGEST
@@ -14,11 +14,11 @@ from hw.errors import PanelError
 
 
 @pytest.fixture
-def box(make_engine, slot, other_slot, tmp_path):
-    """An engine with an open control socket."""
-    engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
-    remote = Remote(engine, tmp_path / "control.sock")
-    yield engine, remote
+def box(make_box, slot, other_slot, tmp_path):
+    """An engine whose box has an open control socket."""
+    box = make_box(library={1: slot, 2: other_slot}, slots=[slot])
+    remote = Remote(box, tmp_path / "control.sock")
+    yield box.engine, remote
     remote.close()
 
 
@@ -85,17 +85,17 @@ def test_the_state_says_what_plays(box, slot):
         ({"do": "set", "key": "bpm", "value": 900}, "bpm = 900: expected a number from 20 to 300"),
         ({"do": "set", "key": "bpm", "value": {"a": []}}, "expected a number from 20 to 300"),
         ({"do": "slots", "slots": [9]}, "slot 9: empty"),
-        ({"do": "slots", "slots": []}, "slots: 0 of them, expected 1 to 4"),
-        ({"do": "slots", "slots": [1] * 5}, "slots: 5 of them, expected 1 to 4"),
+        ({"do": "slots", "slots": []}, "slots: 0 of them, expected 1 to 16"),
+        ({"do": "slots", "slots": [1] * 16 + [2]}, "slots: 17 of them, expected 1 to 16"),
         ({"do": "slots", "slots": [99]}, "slot 99: expected a number from 1 to 16"),
-        ({"do": "nudge", "key": "voice.1.mute", "by": 1}, "expected a number, and a setting that is one"),
+        ({"do": "nudge", "key": "voice.1.pitch", "by": 1}, "expected a number, and a setting that is one"),
         ({"do": "load", "slot": 1, "blob": "AAAA"}, "slot 1: not a whole slot file"),
         (b'{"do":"set","key":"bpm","value":' + b"[" * 3000 + b"]" * 900 + b"}\n", "message not understood"),
         (b'{"do":"set","key":"bpm","value":' + b"[" * 100_000 + b"}\n", "expected at most 4096"),
         (b'{"do":"set","key":"bpm","value":' + b"9" * 400 + b"}\n", "bpm = a number of many digits"),
         ({"do": "set", "key": "bpm", "value": [0] * 1000}, "bpm = [0, 0, 0, 0, 0, 0, ...]"),
         ({"do": "set", "key": f"voice.{'1' * 3000}.note", "value": 1}, "is not a setting"),
-        ({"do": "set", "key": "slots", "value": [1, 2, 2, 1, 1]}, "expected 1 to 4 slot numbers"),
+        ({"do": "set", "key": "slots", "value": [1] * 17}, "expected 1 to 16 slot numbers"),
         (b'{"do":"turn","knob":"A","to":1e999}\n', "message not understood"),
     ],
 )
@@ -184,26 +184,26 @@ def test_a_watcher_that_has_not_read_the_last_state_gets_no_more(box):
         assert len(held.unsent) < 100_000
 
 
-def test_a_second_box_leaves_the_first_ones_socket_alone(box, make_engine):
+def test_a_second_box_leaves_the_first_ones_socket_alone(box, make_box):
     _, remote = box
 
     with pytest.raises(PanelError, match="another Fathom plays there already"):
-        Remote(make_engine(), remote.path)
+        Remote(make_box(), remote.path)
 
 
-def test_a_dead_boxs_socket_is_taken_over(make_engine, tmp_path):
+def test_a_dead_boxs_socket_is_taken_over(make_box, tmp_path):
     path = tmp_path / "control.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
 
-    Remote(make_engine(), path).close()
+    Remote(make_box(), path).close()
 
     assert not path.exists()
 
 
-def test_a_path_that_is_too_long_for_a_socket_is_said(make_engine, tmp_path):
+def test_a_path_that_is_too_long_for_a_socket_is_said(make_box, tmp_path):
     with pytest.raises(PanelError, match="longer than 107 bytes; set FATHOM_SOCKET"):
-        Remote(make_engine(), tmp_path / ("x" * 120) / "control.sock")
+        Remote(make_box(), tmp_path / ("x" * 120) / "control.sock")
 
 
 def test_a_call_reaches_the_box_and_says_where_none_runs(box, tmp_path):
@@ -244,7 +244,7 @@ def test_one_pass_answers_a_few_lines_and_every_client_has_its_turn(box):
 
 def test_serving_clients_does_not_move_the_music(box):
     engine, remote = box
-    engine.player.pattern = pattern("x" * 16)
+    play_pattern(engine, pattern("x" * 16))
     engine.start()
     talk(remote, *[b"nonsense\n"] * 200)
     run_until(engine, 8.0)

@@ -51,15 +51,15 @@ def test_a_louder_hit_between_two_softer_ones_stays_alone():
     assert [event.hit.velocity for event in score.take(9) if event.order == NOTE] == [90]
 
 
-def test_another_tempo_changes_lengths_in_time_and_leaves_those_in_steps():
+def test_another_tempo_changes_the_end_of_what_is_timed_and_leaves_that_of_the_others():
     score = Score(GAP)
-    score.add([Hit(1.0, 5, 0.1), Hit(1.0, 0, 0.1), Hit(2.0, 5, 0.1), Hit(2.0, 0, 0.1)])
+    score.add([Hit(1.0, 5, 0.1, timed=True), Hit(1.0, 0, 0.1)])
     score.take(1.05)
 
-    score.rescale(1.05, 0.5, GAP / 2, timed=[5])
+    score.retime(1.05, 0.5, GAP / 2)
 
     ends = {(event.track, round(event.beat, 6)) for event in score.take(9) if event.order == END}
-    assert ends == {(5, 1.075), (0, 1.1), (5, 2.05), (0, 2.1)}
+    assert ends == {(5, 1.075), (0, 1.1)}
     assert score.gap == GAP / 2
 
 
@@ -87,8 +87,41 @@ def test_the_next_beat_is_that_of_the_next_event_of_any_track():
 
 
 HITS = st.builds(
-    Hit, st.floats(0, 8), st.integers(0, 2), st.floats(0.001, 4), st.integers(1, 127), st.just(0), st.just(36)
+    lambda beat, track, length, velocity, lead: Hit(beat, track, length, velocity, 0, 36, lead=lead),
+    st.floats(0, 8),
+    st.integers(0, 2),
+    st.floats(0.001, 4),
+    st.integers(1, 127),
+    st.floats(0, 0.2),
 )
+
+
+def test_a_tied_hit_is_held_over_to_the_next_which_goes_on_from_it():
+    score = Score(GAP)
+    score.add([Hit(1.0, 0, 1.0, 100, 0, 36, tie=True), Hit(1.5, 0, 0.25, 100, 0, 40)])
+
+    orders = [(event.beat, event.order) for event in score.take(9)]
+
+    assert orders == [(1.0, NOTE), (1.0, GATE), (1.5, NOTE), (1.5, GATE), (1.75, END)]
+
+
+def test_a_tied_hit_whose_next_is_taken_back_ends_where_it_would():
+    score = Score(GAP)
+    score.add([Hit(1.0, 0, 1.0, 100, 0, 36, tie=True), Hit(1.5, 0, 0.25, 100, 0, 40)])
+    score.take(1.2)
+
+    score.unwait()
+
+    assert [(event.beat, event.order) for event in score.take(9)] == [(2.0, END)]
+
+
+def test_a_note_is_sent_before_its_gate_and_what_sounds_has_ended_by_then():
+    score = Score(GAP)
+    score.add([Hit(1.0, 0, 1.0, 100, 0, 36), Hit(1.5, 0, 0.25, 100, 0, 40, lead=0.1)])
+
+    found = [(round(event.beat, 6), event.order) for event in score.take(9)]
+
+    assert found[2:] == [(1.4 - GAP, END), (1.4, NOTE), (1.5, GATE), (1.75, END)]
 
 
 @given(hits=st.lists(HITS, max_size=30), cuts=st.lists(st.floats(0, 12), max_size=6))

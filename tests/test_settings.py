@@ -1,7 +1,8 @@
 import pytest
 
 from device.errors import SettingsError
-from device.settings import BOX_SPECS, VOICE_SPECS, Settings, VoiceSettings, read_settings
+from device.settings import Settings, VoiceSettings, read_settings
+from device.specs import BOX_SPECS, VOICE_SPECS
 
 
 def test_a_file_of_settings_is_read_every_voice_first():
@@ -11,8 +12,8 @@ def test_a_file_of_settings_is_read_every_voice_first():
 
     assert complaints == []
     assert settings.bpm == 90
-    assert [voice.note for voice in settings.voices] == [50, 40, 50, 50]
-    assert [voice.gate for voice in settings.voices] == [2] * 4
+    assert [voice.note for voice in settings.voices] == [50, 40, *[50] * 14]
+    assert [voice.gate for voice in settings.voices] == [2] * 16
     assert settings.voices[1].mute
 
 
@@ -23,14 +24,14 @@ def test_a_file_of_settings_is_read_every_voice_first():
         ("bpm = 'fast'", "settings: bpm = 'fast': expected a number from 20 to 300 beats a minute"),
         ("bpm = nan", "settings: bpm = nan: expected a number from 20 to 300 beats a minute"),
         ("bpm = true", "settings: bpm = True: expected a number from 20 to 300 beats a minute"),
-        ("clock_out = 2.5", "settings: clock_out = 2.5: expected a whole number from 1 to 24 pulses a beat"),
-        ("slots = [17]", "settings: slots = [17]: expected 1 to 4 slot numbers from 1 to 16"),
-        ("slots = []", "settings: slots = []: expected 1 to 4 slot numbers from 1 to 16"),
+        ("clock_out = 2.5", "settings: clock_out = 2.5: expected a whole number from 1 to 48 pulses a beat"),
+        ("slots = [17]", "settings: slots = [17]: expected 1 to 16 slot numbers from 1 to 16"),
+        ("slots = []", "settings: slots = []: expected 1 to 16 slot numbers from 1 to 16"),
         ("voice.1.length = 33", "settings: voice.1.length = 33: expected a whole number from 1 to 32 steps"),
         ("voice.1.mute = 1", "settings: voice.1.mute = 1: expected true or false"),
         (
-            "voice.5.note = 1",
-            "settings: voice.5.note is not a setting; expected voices.NAME or voice.1.NAME to voice.4.NAME",
+            "voice.17.note = 1",
+            "settings: voice.17.note is not a setting; expected voices.NAME or voice.1.NAME to voice.16.NAME",
         ),
         ("voice.1.colour = 1", "settings: voice.1.colour is not a setting; expected one of density"),
         ("tempo = 90", "settings: tempo is not a setting; expected one of bpm"),
@@ -55,8 +56,12 @@ def test_every_setting_has_a_default_within_its_range():
     for specs, default in ((BOX_SPECS, Settings()), (VOICE_SPECS, VoiceSettings())):
         for name, spec in specs.items():
             value = getattr(default, name)
-            assert type(value) is spec.kind, name
-            assert spec.low <= value <= spec.high, name
+            for one in value if spec.most else (value,):
+                assert type(one) is spec.kind, name
+                assert (
+                    one in spec.choices if spec.choices else spec.kind is str or spec.low <= one <= spec.high
+                )
+            assert not spec.most or spec.least <= len(value) <= spec.most, name
             assert spec.says
 
 
@@ -64,9 +69,9 @@ def test_a_nudge_moves_a_setting_as_far_as_its_range_goes():
     settings = Settings().nudged("bpm", 3.5).nudged("voices.density", -0.1).nudged("voice.2.density", 7)
 
     assert settings.bpm == 123.5
-    assert [voice.density for voice in settings.voices] == [0.4, 1.0, 0.4, 0.4]
+    assert [voice.density for voice in settings.voices] == [0.4, 1.0, *[0.4] * 14]
     assert Settings().nudged("bpm", 1e9).bpm == 300
-    for key, by in (("voice.1.mute", 1), ("bpm", float("nan")), ("tempo", 1), ("voice.9.note", 1)):
+    for key, by in (("voice.1.pitch", 1), ("bpm", float("nan")), ("tempo", 1), ("voice.17.note", 1)):
         with pytest.raises(SettingsError):
             Settings().nudged(key, by)
 

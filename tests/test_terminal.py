@@ -145,7 +145,8 @@ def test_a_display_that_dies_is_not_noticed_by_the_music(home, slot):
     process, master, terminal, before = at_a_terminal("--slot", "1", "--bars", "3")
     try:
         read_for(master, 15, b"FATHOM")
-        (display,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        (display,) = [n for n in children if b"\0_display\0" in Path(f"/proc/{n}/cmdline").read_bytes()]
         os.kill(int(display), signal.SIGKILL)
         rest = read_for(master, 20, b"every note off")
         assert process.wait(10) == 0

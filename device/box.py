@@ -1,0 +1,123 @@
+"""The parts of a running instrument, put together: engine, clocks, hands, MIDI in, lamps, as slack jobs.
+
+Opens nothing and decides nothing musical.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from device.controls import Controls
+from device.desk import Desk
+from device.engine import Engine
+from device.hands import Hands
+from device.memory import Memory
+from device.output import PROGRAM
+from device.player import Player
+from device.settings import Settings
+from device.slack import Job
+from device.specs import GATES
+from device.sync import Sync
+from device.tape import Tape
+from hw.panel import Panel
+from hw.timing import Time
+
+SYSTEM = 0xF0  # MIDI messages from here on are of no channel
+
+
+class Box:
+    """An instrument on a panel. `desk` is what hands, MIDI and messages may change."""
+
+    def __init__(
+        self,
+        panel: Panel,
+        time: Time,
+        player: Player,
+        tape: Tape | None = None,
+        memory: Memory | None = None,
+        origin: Settings | None = None,
+    ) -> None:
+        """`memory` is what was left when it was last switched off, `origin` the settings of the file."""
+        self._memory = memory or Memory()
+        self._began = player.settings
+        self._origin = origin or player.settings
+        self.panel = panel
+        self.player = player
+        self.engine = Engine(panel, time, player, tape)
+        self.sync = Sync(self.engine)
+        self.desk = Desk(player, self.sync, self._memory.knobs or panel.knobs.values)
+        self.desk.voice = self._memory.voice
+        player.turn(self.desk.places)
+        self.hands = Hands(panel, self.desk)
+        self.controls = Controls(self.desk)
+        self._channel = 0  # of the converter, the next to be read
+        self._announced = player.numbers[:1]  # slot whose program change has been sent
+        self.engine.slack.jobs[:0] = [
+            Job(self.hear, every_ms=1, worst_us=500),
+            Job(self.sync.attend, every_ms=1, worst_us=300),
+            Job(self.read_knobs, every_ms=2, worst_us=300),
+            Job(self.hands.press, every_ms=5, worst_us=200),
+            Job(self.hands.follow, every_ms=5, worst_us=1000),
+            Job(self.announce, every_ms=5, worst_us=100),
+            Job(self.light_lamps, every_ms=20, worst_us=300),
+        ]
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong at this moment, in sentences."""
+        lost = [port for port in self.panel.midi if port.errors]
+        said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
+        return [
+            *filter(None, [self.panel.knobs.complaint, self.sync.complaint, self.controls.complaint]),
+            *said,
+        ]
+
+    def memory(self) -> dict[str, Any]:
+        """What is to be remembered over night."""
+        settings = self.player.settings
+        if self.player.slaved:  # the tempo is another's
+            settings = settings.changed("bpm", self._began.bpm)
+        return {
+            "settings": self._memory.kept(settings, self._began, self._origin),
+            "knobs": [round(knob, 6) for knob in self.desk.knobs],
+            "slots": self.player.numbers,
+            "voice": self.desk.voice,
+        }
+
+    def hear(self) -> None:
+        """Take what has arrived at the MIDI inputs."""
+        for number, port in enumerate(self.panel.inputs):
+            for time, message in port.receive():
+                if message[0] >= SYSTEM:
+                    self.sync.hear(number, message, time)
+                else:
+                    self.controls.hear(message)
+
+    def read_knobs(self) -> None:
+        """Read one channel of the converter."""
+        self.panel.knobs.read(self._channel)
+        self._channel = (self._channel + 1) % self.panel.knobs.channels
+
+    def announce(self) -> None:
+        """Send the number of a slot that comes in as a program change, early by what is set, and once."""
+        player = self.player
+        settings, numbers = player.settings, player.numbers[:1]
+        if numbers == self._announced:
+            return
+        if settings.program_out and numbers:
+            now = self.engine.time.now()
+            if player.waiting and now < player.clock.time_at(player.line) - settings.program_early_ms * 1e6:
+                return
+            message = bytes((PROGRAM | settings.program_out - 1, numbers[0] - 1))
+            self.engine.output.send(message, player.beat, now)
+        self._announced = numbers
+
+    def light_lamps(self) -> None:
+        """Let the lamps say how things are."""
+        lamps, sync = self.panel.lamps, self.sync
+        waits = "slow" if sync.awaited or sync.held else "off"
+        lamps.refresh()
+        lamps.set("play", "on" if self.player.playing else waits)
+        lamps.set("clock", "double" if self.complaints else waits if sync.source == "internal" else "on")
+        for voice in range(GATES):
+            lamps.set(f"voice{voice + 1}", "on" if self.engine.output.levels[voice] else "off")

@@ -1,0 +1,280 @@
+"""Which clock leads, and what the box does then: follow, start, stop, go elsewhere, go on alone.
+
+Clocks arrive from MIDI, the jack and Ableton Link. It decides nothing musical and knows no pulse by itself:
+`device.sources` counts, `device.follower` smooths, the player plays along the line that comes out.
+"""
+
+from __future__ import annotations
+
+from device.clock import NS_PER_MS
+from device.engine import Engine
+from device.pattern import BEATS_PER_BAR
+from device.settings import Settings
+from device.sources import JackClock, MidiClock, Source, StepClock
+from device.specs import SOURCES
+
+LEADS = {"jack": "the clock jack", "midi": "MIDI clock", "link": "Ableton Link"}
+
+
+class Sync:
+    """Hands what arrives to the player, by way of the engine's transport."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.player = engine.player
+        self.midi = [MidiClock(port.name) for port in engine.panel.inputs]
+        self.jack = _jack_clock(engine.player.settings)
+        self.link = engine.panel.link
+        self.leading: Source | None = None  # None: the box itself, or Link
+        self.linked = False  # Link leads
+        self.awaited = False  # PLAY was pressed, and the clock that is to lead has not come
+        self.held = False  # stopped because the clock was lost; goes on when it is back
+        self._seen = engine.player.settings
+        self._link_played = False
+
+    @property
+    def source(self) -> str:
+        """What leads: "internal", "midi", "jack" or "link"."""
+        if self.linked:
+            return "link"
+        return "internal" if self.leading is None else ("midi" if self.leading in self.midi else "jack")
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with a clock, in a sentence, or empty."""
+        sources: list[Source] = [self.jack, *self.midi]
+        for source in sources:
+            if source.follower.complaint:
+                return f"clock at {source.name}: {source.follower.complaint}"
+        wanted = self._seen.clock
+        if self.awaited:
+            return (
+                f"PLAY waits for {LEADS.get(wanted, 'the clock')}; set clock to internal to play without it."
+            )
+        return ""
+
+    # --- what arrives ------------------------------------------------------------------------------------
+
+    def hear(self, port: int, message: bytes, time: int) -> None:
+        """A MIDI message that is not of a channel, from the input of that number."""
+        source = self.midi[port]
+        came = source.hear(message, time)
+        if not self._may_lead("midi"):
+            return
+        if came == "pulse":
+            self._pulsed(source, time)
+        elif came == "stop" and self.leading in (None, source):
+            self.held = self.awaited = False
+            self.engine.stop()
+        elif came == "locate" and self.leading in (None, source) and not self.player.playing:
+            self.engine.locate(source.next / source.per_beat)
+
+    def edge(self, name: str, time: int, rising: bool) -> None:
+        """An edge at the clock or the reset jack."""
+        if not rising or not self._may_lead("jack"):
+            return
+        if name == "clock":
+            if self.jack.pulse(time):
+                self._pulsed(self.jack, time)
+        elif not self.jack.heard:
+            self.jack.next = 0
+            self.engine.rewind()
+        elif self.jack.reset(time) and self.leading is self.jack:
+            self.engine.locate(0.0, self._at(self.jack.time))
+            self._follow(self.jack)
+
+    def attend(self) -> None:
+        """Take edges, notice what was lost or set otherwise, follow Link. A slack job."""
+        for name, time, rising in self.engine.panel.jacks.arrived():
+            self.edge(name, time, rising)
+        if self._seen is not self.player.settings:
+            self._settings_changed(self._seen, self.player.settings)
+        now = self.engine.time.now()
+        sources: list[Source] = [self.jack, *self.midi]
+        for source in sources:
+            if source.lost(now):
+                self._lost(source)
+        if self.link is not None:
+            self._attend_link(now)
+
+    # --- what hands ask for ------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """PLAY: along with the clock that leads, where one does."""
+        source = self.leading
+        if self.player.playing:
+            return
+        self.held = self.awaited = False
+        if self.linked:
+            self._join_link()
+        elif source is None:
+            if self._seen.clock in ("auto", "internal") or (self._seen.clock == "link" and self.link is None):
+                self.engine.start()
+            else:
+                self.awaited = True
+        elif source.running and source.heard and not source.waiting:
+            self._follow(source)
+            self.engine.join()
+        else:
+            source.free(self.player.beat)
+            source.waiting = True
+            if isinstance(source, MidiClock):
+                source.hand_started = True
+
+    def stop(self) -> None:
+        """PLAY again, or the player's word from elsewhere."""
+        self.held = self.awaited = False
+        if self.leading is not None and self.leading.running is None:
+            self.leading.waiting = False
+        self.engine.stop()
+
+    def toggle(self) -> None:
+        """Stop where it plays or waits to, start where it does not."""
+        if self.player.playing or self.awaited or self.held:
+            self.stop()
+        else:
+            self.start()
+
+    def locate(self, beat: float) -> None:
+        """Go on from another beat. A clock that leads and says itself where it is stays where it is."""
+        if self.leading is None or not self.leading.running:
+            self.engine.locate(beat)
+            if self.leading is not None:
+                self.leading.free(beat)
+
+    def panic(self) -> None:
+        """Everything off, now."""
+        self.engine.panic()
+
+    def rewind(self) -> None:
+        """Back to the top: under a clock that leads with its next pulse."""
+        if self.leading is None or not self.player.playing:
+            self.engine.rewind()
+            for source in (self.jack, *self.midi):
+                source.next = source.next if source.running else 0
+        else:
+            self.leading.next, self.leading.waiting = 0, True
+
+    # --- within ------------------------------------------------------------------------------------------
+
+    def _pulsed(self, source: Source, time: int) -> None:
+        """A pulse has come: begin, move or follow."""
+        if self.leading is not source:
+            if not self._takes_over(source):
+                return
+            self._let_lead(source)
+        if source.waiting:
+            source.waiting = False
+            self.engine.lead(source.beat, self._at(source.time), source.bpm(self._seen.bpm))
+            self.awaited = self.held = False
+        elif self.held or self.awaited:
+            self.held = self.awaited = False
+            self.engine.lead(source.beat, self._at(source.time), source.bpm(self._seen.bpm))
+        self._follow(source)
+
+    def _takes_over(self, source: Source) -> bool:
+        """Whether a source that pulses is to lead from now on."""
+        kind = "jack" if source is self.jack else "midi"
+        if kind == self._seen.clock or source.waiting:
+            better = True
+        else:
+            better = SOURCES.index(kind) < SOURCES.index(self.source)
+        begins = source.waiting or self.held or self.awaited
+        return better and (source.ready or begins) and (self.leading is None or kind != self.source)
+
+    def _let_lead(self, source: Source) -> None:
+        self.leading, self.linked = source, False
+        self.player.slaved = True
+        if self.player.playing and not source.waiting and not source.running:
+            source.nearest(self.player.clock.beat_at(source.time))
+            if isinstance(source, MidiClock):
+                source.hand_started = True
+
+    def _follow(self, source: Source) -> None:
+        self.player.follow(source.beat, self._at(source.time), source.bpm(self._seen.bpm), source.limit)
+
+    def _at(self, time: int) -> int:
+        return time + round(self._seen.sync_ms * NS_PER_MS)
+
+    def _lost(self, source: Source) -> None:
+        source.lose()
+        if source is not self.leading:
+            return
+        self._lead_alone()
+        if self.player.playing and self._seen.clock_lost == "stop":
+            self.engine.stop()
+            self.held = True
+
+    def _lead_alone(self) -> None:
+        self.leading, self.linked = None, False
+        self.player.slaved = False
+        self.player.clock.limit = float("inf")
+
+    def _may_lead(self, kind: str) -> bool:
+        return self._seen.clock in ("auto", kind)
+
+    def _settings_changed(self, before: Settings, now: Settings) -> None:
+        self._seen = now
+        if before.clock_in != now.clock_in:
+            was_leading = self.leading is self.jack
+            self.jack = _jack_clock(now)
+            if was_leading:
+                self._lead_alone()
+        if before.clock != now.clock:
+            self.awaited = self.held = False
+            kind = self.source
+            if kind != "internal" and not self._may_lead(kind):
+                self._lead_alone()
+        if self.engine.leader.mode != now.midi_clock:
+            self.engine.leader.mode = now.midi_clock
+        if self.linked and now.bpm != before.bpm and self.link is not None:
+            _, bpm = self.link.line(self.engine.time.now())
+            if abs(bpm - now.bpm) > 0.001 * bpm:
+                self.link.set_tempo(now.bpm)
+
+    # --- Ableton Link ------------------------------------------------------------------------------------
+
+    def _attend_link(self, now: int) -> None:
+        link = self.link
+        assert link is not None
+        wanted = self._seen.clock == "link" or (self._seen.clock == "auto" and self.leading is None)
+        if link.peers and wanted and not self.linked:
+            self.leading, self.linked = None, True
+            self.player.slaved = True
+            if self._seen.clock == "link" and self.awaited:
+                self._join_link()
+        elif self.linked and (not link.peers or not wanted):
+            self._lead_alone()
+        if not self.linked:
+            return
+        beat, bpm = link.line(now)
+        within = min(300.0, max(20.0, bpm))
+        if self.player.playing:
+            # Link tells the place in the bar; which bar it is, the box knows itself.
+            bars = round((self.player.clock.beat_at(now) - beat) / BEATS_PER_BAR)
+            self.player.follow(beat + bars * BEATS_PER_BAR, self._at(now), within)
+        else:
+            self.player.follow(beat, self._at(now), within)
+        playing = link.playing and link.turned_ns <= now
+        if playing != self._link_played:
+            self._link_played = playing
+            if playing and not self.player.playing:
+                self._join_link()
+            elif not playing and self.player.playing:
+                self.engine.stop()
+
+    def _join_link(self) -> None:
+        """Play along from the place in the bar where the session is, counted from the top."""
+        assert self.link is not None
+        now = self.engine.time.now()
+        beat, bpm = self.link.line(now)
+        self.awaited = False
+        self.player.follow(beat % BEATS_PER_BAR, self._at(now), min(300.0, max(20.0, bpm)))
+        self.engine.join()
+        if not self.link.playing:
+            self.link.start(now)
+        self._link_played = True
+
+
+def _jack_clock(settings: Settings) -> JackClock:
+    return StepClock() if settings.clock_in == "step" else JackClock(float(settings.clock_in))

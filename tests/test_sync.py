@@ -1,0 +1,388 @@
+"""The box under another's clock: what it follows, how exactly, and what becomes of it when that is lost."""
+
+import random
+
+import numpy as np
+import pytest
+from conftest import beats, pattern, run_until
+
+from device.clock import NS_PER_MS
+from device.settings import Settings
+
+CLOCK, START, CONTINUE, STOP = b"\xf8", b"\xfa", b"\xfb", b"\xfc"
+EVERY_BEAT = pattern("x...x...x...x...")
+S = 1_000_000_000
+
+
+def position(sixteenths):
+    return bytes((0xF2, sixteenths & 0x7F, sixteenths >> 7))
+
+
+def feed(box, schedule, until=0):
+    """Let messages `(ns, bytes)` or edges `(ns, jack)` arrive when they are due, while the box plays.
+
+    They are there with the pass after: that is how late a box sees them.
+    """
+    time = box.engine.time
+    for at, what in schedule:
+        while time.now() < at:
+            box.engine.step()
+        if isinstance(what, bytes):
+            box.panel.inputs[0].feed(what, at)
+        else:
+            box.panel.jacks.feed(what, True, at)
+    while time.now() < until:
+        box.engine.step()
+
+
+def clocks(bpm, count, first=0, jitter_ms=0.0, seed=1, per_beat=24, what=CLOCK):
+    noise = random.Random(seed)
+    period = 60e9 / bpm / per_beat
+    return [
+        (round(first + n * period + noise.uniform(-jitter_ms, jitter_ms) * NS_PER_MS), what)
+        for n in range(count)
+    ]
+
+
+def rises(box, jack="gate1"):
+    return [
+        entry["at_ns"]
+        for entry in box.engine.output.tape.entries
+        if entry.get("jack") == jack and entry["level"] == 1
+    ]
+
+
+def test_a_start_from_midi_plays_the_top_with_the_first_clock(make_box):
+    box = make_box(EVERY_BEAT)
+    master = clocks(100, 24 * 8, first=S)
+
+    feed(box, [(S - 5 * NS_PER_MS, START), *master])
+
+    assert rises(box)[0] == pytest.approx(S, abs=1.5 * NS_PER_MS)
+    assert np.abs(np.array(rises(box)[2:]) - [S + n * 0.6 * S for n in range(2, 8)]).max() < 0.1 * NS_PER_MS
+    assert box.sync.source == "midi"
+    assert box.player.settings.bpm == pytest.approx(100, abs=0.1)
+
+
+def test_clocks_that_run_before_the_start_make_the_top_exact(make_box):
+    box = make_box(EVERY_BEAT)
+    master = clocks(128, 24 * 12)
+    period = master[1][0]
+    start = (master[96][0] - round(period / 2), START)
+
+    feed(box, sorted([*master, start]))
+
+    wanted = [master[96][0] + n * 24 * 60e9 / 128 / 24 for n in range(8)]
+    assert rises(box)[:8] == pytest.approx(wanted, abs=1.1 * NS_PER_MS)
+    assert rises(box)[1:8] == pytest.approx(wanted[1:], abs=0.05 * NS_PER_MS)
+
+
+def test_jitter_of_a_millisecond_is_not_heard(make_box):
+    box = make_box(pattern("x" * 16))
+    box.engine.output.tape.entries.clear()
+
+    feed(box, [(0, START), *clocks(120, 24 * 64, first=S, jitter_ms=1.0)])
+
+    found = np.array(rises(box))
+    wanted = S + np.arange(len(found)) * S / 8
+    late = (found - wanted)[8:] / NS_PER_MS
+    assert len(found) >= 64 * 4 - 1
+    assert np.percentile(np.abs(late), 99) < 0.5
+    assert np.std(60e9 / np.diff(found[8:]) / 4) < 0.5
+
+
+def test_stop_and_continue_go_on_where_it_stopped(make_box):
+    box = make_box(pattern("x" * 16))
+    first = clocks(120, 24 * 2 + 1, first=S)
+    again = clocks(120, 24 * 2, first=4 * S)
+
+    feed(box, [(S - NS_PER_MS, START), *first, (first[-1][0] + NS_PER_MS, STOP)], until=3 * S)
+    assert not box.player.playing
+    assert not any(box.panel.jacks.levels.values())
+    before = len(rises(box))
+    feed(box, [(4 * S - 10 * NS_PER_MS, CONTINUE), *again])
+
+    assert beats(box.engine, "gate1")[before] == pytest.approx(2.25)
+    wanted = 4 * S + S / 2 * (0.25 - 1 / 24)
+    assert rises(box)[before] == pytest.approx(wanted, abs=NS_PER_MS)
+
+
+def test_a_song_position_says_where_continue_goes_on(make_box):
+    box = make_box(pattern("x..............."))
+
+    feed(box, [(S // 2, position(14)), (S - 10 * NS_PER_MS, CONTINUE), *clocks(120, 24 * 4, first=S)])
+
+    assert beats(box.engine, "gate1")[0] == pytest.approx(4.0)
+    assert rises(box)[0] == pytest.approx(S + 0.25 * S, abs=NS_PER_MS)
+
+
+def test_a_song_position_while_it_plays_moves_it_with_the_next_clock(make_box):
+    box = make_box(pattern("x..............."))
+    master = clocks(120, 24 * 12, first=S)
+
+    feed(box, sorted([(S - NS_PER_MS, START), *master, (master[24 * 5][0] - NS_PER_MS, position(0))]))
+
+    found = rises(box)
+    wanted = [S, S + 4 * S / 2, S + 5 * S / 2, S + 9 * S / 2]
+    assert found == pytest.approx(wanted, abs=1.2 * NS_PER_MS)
+
+
+def test_play_joins_a_running_clock_at_its_place(make_box):
+    box = make_box(pattern("x..............."))
+    master = clocks(120, 24 * 12, first=S)
+
+    feed(box, [(S - NS_PER_MS, START), *master[: 24 * 2]])
+    box.sync.stop()
+    feed(box, master[24 * 2 : 24 * 3])
+    box.sync.start()
+    feed(box, master[24 * 3 :])
+
+    assert rises(box)[1:] == pytest.approx([S + 4 * S / 2, S + 8 * S / 2], abs=0.2 * NS_PER_MS)
+
+
+@pytest.mark.parametrize("then", [180, 60, 125])
+def test_a_jump_of_tempo_is_followed_within_two_beats(make_box, then):
+    box = make_box(EVERY_BEAT)
+    first = clocks(120, 24 * 8, first=S)
+    turned = first[-1][0] + round(60e9 / then / 24)
+
+    feed(box, [(S - NS_PER_MS, START), *first, *clocks(then, 24 * 8, first=turned)])
+
+    found = np.array(rises(box))
+    wanted = turned + np.arange(1, 8) * 60e9 / then
+    late = [np.abs(found - at).min() / NS_PER_MS for at in wanted]
+    assert max(late[1:]) < 1.0
+    assert box.player.settings.bpm == pytest.approx(then, rel=0.003)
+    assert len(found) <= 17
+
+
+@pytest.mark.parametrize("what", ["stop", "go"])
+def test_a_clock_that_is_lost_is_noticed_within_four_pulses(make_box, what):
+    box = make_box(pattern("x" * 16), Settings().changed("clock_lost", what))
+    master = clocks(120, 24 * 4, first=S)
+    last = master[-1][0]
+
+    feed(box, [(S - NS_PER_MS, START), *master], until=last + 5 * S // 48 + 10 * NS_PER_MS)
+
+    assert box.sync.source == "internal"
+    assert box.player.playing == (what == "go")
+    assert box.player.settings.bpm == pytest.approx(120, abs=0.05)
+    if what == "stop":
+        assert not any(box.panel.jacks.levels.values())
+        assert box.sync.held
+        feed(box, clocks(120, 24 * 2, first=last + 2 * S))
+        assert box.player.playing
+        assert box.sync.source == "midi"
+
+
+def test_what_is_set_to_its_own_clock_follows_nobody(make_box):
+    box = make_box(EVERY_BEAT, Settings().changed("clock", "internal"))
+    box.engine.start()
+
+    feed(box, [(S - NS_PER_MS, START), *clocks(90, 24 * 4, first=S), (4 * S, STOP)], until=5 * S)
+
+    assert box.player.playing
+    assert box.player.settings.bpm == 120
+
+
+def test_active_sensing_that_falls_silent_is_a_lost_clock(make_box):
+    box = make_box(EVERY_BEAT, Settings().changed("bpm", 20))
+    feed(box, [(S, b"\xfe"), (S, START), *clocks(20, 4, first=S + NS_PER_MS)], until=S + S // 2)
+    assert box.player.playing
+
+    feed(box, [], until=2 * S)
+
+    assert not box.player.playing
+
+
+# --- the jack -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("per_beat", ["1", "2", "4", "8", "24", "48"])
+def test_pulses_lead_at_every_rate(make_box, per_beat):
+    box = make_box(EVERY_BEAT, Settings().changed("clock_in", per_beat).changed("clock", "jack"))
+    box.sync.start()
+    assert box.sync.awaited
+
+    feed(box, clocks(132, int(per_beat) * 12, first=S, per_beat=int(per_beat), what="clock"))
+
+    found = np.array(rises(box))
+    wanted = S + np.arange(12) * 60e9 / 132
+    assert len(found) == 12
+    assert np.abs(found - wanted)[3:].max() < 0.1 * NS_PER_MS
+    assert found[0] - S < 1.5 * NS_PER_MS
+
+
+@pytest.mark.parametrize("after_ms", [-20, -3, -0.5, 0, 0.5, 3, 6])
+def test_a_reset_before_with_or_after_a_pulse_means_that_pulse(make_box, after_ms):
+    box = make_box(pattern("x..............."), Settings().changed("clock", "jack"))
+    box.sync.start()
+    pulses = clocks(120, 4 * 12, first=S, per_beat=4, what="clock")
+    reset = (pulses[22][0] + round(after_ms * NS_PER_MS), "reset")
+
+    feed(box, sorted([*pulses, reset], key=lambda pair: pair[0]), until=S + 6 * S)
+
+    wanted = [S, S + 2 * S, pulses[22][0], pulses[22][0] + 2 * S]
+    assert len(rises(box)) == 4
+    assert rises(box) == pytest.approx(wanted, abs=max(after_ms, 0) * NS_PER_MS + 1.2 * NS_PER_MS)
+    assert rises(box, "reset")[-1] == rises(box)[2]
+
+
+def test_a_reset_between_pulses_waits_for_the_next(make_box):
+    box = make_box(pattern("x..............."), Settings().changed("clock", "jack"))
+    box.sync.start()
+    pulses = clocks(120, 4 * 8, first=S, per_beat=4, what="clock")
+
+    feed(box, sorted([*pulses, (pulses[9][0] + 60 * NS_PER_MS, "reset")], key=lambda pair: pair[0]))
+
+    assert rises(box) == pytest.approx([S, pulses[10][0], pulses[10][0] + 2 * S], abs=1.2 * NS_PER_MS)
+
+
+def test_a_modular_that_pauses_pauses_the_box_and_goes_on_with_the_next_pulse(make_box):
+    box = make_box(pattern("x" * 16), Settings().changed("clock", "jack"))
+    box.sync.start()
+    feed(box, clocks(120, 9, first=S, per_beat=4, what="clock"), until=4 * S)
+    assert not box.player.playing
+    before = len(rises(box))
+
+    feed(box, clocks(120, 8, first=5 * S, per_beat=4, what="clock"), until=6 * S)
+
+    found = rises(box)[before:]
+    assert found[0] == pytest.approx(5 * S, abs=1.2 * NS_PER_MS)
+    assert beats(box.engine, "gate1")[before] == pytest.approx(9 / 4)
+
+
+def test_one_pulse_for_each_step_plays_every_step_with_its_pulse_however_uneven(make_box):
+    settings = Settings().changed("clock_in", "step").changed("clock", "jack")
+    box = make_box(pattern("x" * 16), settings)
+    box.sync.start()
+    noise = random.Random(3)
+    times = np.cumsum([S] + [round(noise.uniform(0.06, 0.3) * S) for _ in range(40)]).tolist()
+
+    feed(box, [(at, "clock") for at in times], until=times[-1] + S // 20)
+
+    found = np.array(rises(box))
+    assert len(found) == len(times)
+    assert (found - times).min() >= 0
+    assert (found - times).max() < 4 * NS_PER_MS, "a pass, and the gap of a gate that was still up"
+
+
+def test_swing_and_offsets_are_exact_under_another_clock(make_box):
+    lean = np.tile([0.0, -0.2, 0.1, 0.3], 8)
+    settings = Settings().changed("voices.swing", 0.6)
+    box = make_box(pattern("x" * 16, offsets=lean), settings)
+
+    feed(box, [(S - NS_PER_MS, START), *clocks(110, 24 * 16, first=S)])
+
+    step = 60e9 / 110 / 4
+    wanted = [S + (n + lean[n % 32] + (0.2 if n % 2 else 0)) * step for n in range(16, 60)]
+    assert rises(box)[16:60] == pytest.approx(wanted, abs=0.05 * NS_PER_MS)
+
+
+# --- others that follow us ----------------------------------------------------------------------------------
+
+
+def sent(box, *kinds):
+    return [
+        (entry["at_ns"], bytes(entry["midi"]))
+        for entry in box.engine.output.tape.entries
+        if "midi" in entry and entry["midi"][0] in kinds
+    ]
+
+
+def test_clock_goes_out_evenly_before_a_start_through_it_and_after_a_stop(make_box):
+    box = make_box(pattern("x" * 16))
+    feed(box, [], until=S)
+    box.engine.start()
+    feed(box, [], until=3 * S)
+    box.engine.stop()
+    feed(box, [], until=4 * S)
+
+    times = [at for at, _ in sent(box, 0xF8)]
+    assert np.abs(np.diff(times) - S / 48).max() < 1000
+    assert len(times) == pytest.approx(4 * 48, abs=2)
+
+
+def test_a_start_goes_out_a_millisecond_before_the_clock_that_is_its_top(make_box):
+    box = make_box(pattern("x" * 16, offsets=-0.4))
+    feed(box, [], until=S)
+    box.engine.start()
+    run_until(box.engine, 1.0)
+
+    (start,) = [at for at, _ in sent(box, 0xFA)]
+    after = [at for at, _ in sent(box, 0xF8) if at > start]
+    assert after[0] - start >= NS_PER_MS
+    top = box.player.clock.time_at(0.0)
+    assert after[0] == top
+    assert len([at for at in after if at < box.player.clock.time_at(1.0) - 1000]) == 24
+    assert rises(box)[0] == pytest.approx(top - 0.1 * S / 2, abs=2)
+
+
+def test_a_rewind_while_it_plays_is_a_start_and_a_continue_is_a_continue(make_box):
+    box = make_box(pattern("x" * 16))
+    box.engine.start()
+    run_until(box.engine, 2.3)
+    box.engine.rewind()
+    run_until(box.engine, 1.2)
+    box.engine.stop()
+    feed(box, [], until=box.engine.time.now() + S)
+    box.engine.start()
+    run_until(box.engine, 2.0)
+
+    kinds = [message[0] for _, message in sent(box, 0xFA, 0xFB, 0xFC)]
+    assert kinds == [0xFA, 0xFA, 0xFC, 0xFB]
+
+
+def test_a_follower_of_ours_is_at_our_beat_whatever_happens(make_box):
+    """Counts what goes out as a slave does, and compares it with the box."""
+    box = make_box(pattern("x" * 16))
+    engine = box.engine
+    engine.start()
+    run_until(engine, 3.1)
+    engine.time.stall(70 * NS_PER_MS)
+    run_until(engine, 5.0)
+    engine.time.stall(1700 * NS_PER_MS)
+    run_until(engine, 11.0)
+    engine.stop()
+    feed(box, [], until=engine.time.now() + S)
+    engine.start()
+    run_until(engine, 13.0)
+    box.player.change("bpm", 97)
+    run_until(engine, 15.0)
+    engine.locate(2.0)
+    run_until(engine, 4.0)
+
+    place, pending, running = 0, None, False
+    entries = [e for e in engine.output.tape.entries if "midi" in e and e["midi"][0] >= 0xF0]
+    for entry in entries:
+        status = entry["midi"][0]
+        if status == 0xFA:
+            place, running = -1, True
+        elif status == 0xFB:
+            running = True
+        elif status == 0xFC:
+            running = False
+        elif status == 0xF2:
+            place = (entry["midi"][1] | entry["midi"][2] << 7) * 6 - 1
+        elif running:
+            place += 1
+            assert place == pytest.approx(entry["beat"] * 24, abs=1e-6), entry
+    assert running
+    assert pending is None
+    times = np.array([e["at_ns"] for e in entries if e["midi"][0] == 0xF8])
+    assert np.diff(times).min() >= 0.99 * NS_PER_MS, "nothing bursts"
+
+
+@pytest.mark.parametrize(("mode", "before", "after"), [("off", 0, 0), ("playing", 0, 0), ("always", 40, 40)])
+def test_whether_clock_goes_out_while_it_is_stopped_is_set(make_box, mode, before, after):
+    box = make_box(EVERY_BEAT, Settings().changed("midi_clock", mode))
+    feed(box, [], until=S)
+    assert len(sent(box, 0xF8)) >= before
+    assert (len(sent(box, 0xF8)) == 0) == (before == 0)
+    box.engine.start()
+    run_until(box.engine, 4.0)
+    playing = len(sent(box, 0xF8))
+    assert (playing > 90) == (mode != "off")
+    box.engine.stop()
+    feed(box, [], until=box.engine.time.now() + S)
+    assert (len(sent(box, 0xF8)) - playing >= after) if after else len(sent(box, 0xF8)) == playing
