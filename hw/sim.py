@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
 from hw.timing import Time
 
+NS_PER_MINUTE = 60_000_000_000
+
 
 class SimJacks:
     """Jacks without wires. `edges` is a list of `(ns, name, level)`, one for every change of a jack."""
@@ -154,3 +156,39 @@ class SimMidiIn:
 
     def close(self) -> None:
         pass
+
+
+class SimLink:
+    """A Link session without a network. A test sets `peers` and `playing`, and the beat with `refer`."""
+
+    def __init__(self, time: Time, bpm: float, enabled: bool) -> None:
+        self.peers = 0
+        self.playing = False
+        self.turned_ns = 0
+        self.enabled = enabled
+        self._time = time
+        self.refer(0.0, time.now(), bpm)
+
+    def line(self, now_ns: int) -> tuple[float, float]:
+        return self._beat + (now_ns - self._ns) * self._bpm / NS_PER_MINUTE, self._bpm
+
+    def set_tempo(self, bpm: float) -> None:
+        now = self._time.now()
+        self.refer(self.line(now)[0], now, bpm)
+
+    def start(self, ns: int | None = None) -> None:
+        self.playing, self.turned_ns = True, self._time.now() if ns is None else ns
+
+    def stop(self, ns: int | None = None) -> None:
+        self.playing, self.turned_ns = False, self._time.now() if ns is None else ns
+
+    def enable(self, enabled: bool) -> None:
+        self.enabled = enabled
+        self.peers = self.peers if enabled else 0
+
+    def refer(self, beat: float, ns: int, bpm: float) -> None:
+        """Let `beat` fall at `ns` and the tempo be that, as a peer does."""
+        self._beat, self._ns, self._bpm = beat, ns, bpm
+
+    def close(self) -> None:
+        self.enable(False)

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from hw import fingers, jacks, knobs, midi, panel, sim, timing
+from hw import fingers, jacks, knobs, link, midi, panel, sim, timing
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("hw", "device", "training")
@@ -98,6 +98,7 @@ def public(thing):
         (fingers.GpioButtons, sim.SimButtons, panel.Buttons),
         (fingers.GpioLamps, sim.SimLamps, panel.Lamps),
         (midi.MidiOut, sim.SimMidi, panel.Midi),
+        (link.Link, sim.SimLink, link.Session),
         (timing.RealTime, timing.SimTime, timing.Time),
     ],
 )
@@ -110,7 +111,7 @@ def test_a_twin_has_every_method_of_the_real_part(real, twin, protocol):
 
 
 def test_no_driver_is_imported_before_it_is_needed():
-    drivers = {"gpiod", "gpiozero", "lgpio", "rtmidi", "board", "busio", "adafruit_mcp3xxx", "RPi"}
+    drivers = {"gpiod", "gpiozero", "lgpio", "rtmidi", "link", "board", "busio", "adafruit_mcp3xxx", "RPi"}
     heavy = {"aubio", "soundfile", "soxr", "matplotlib"}
     for path in MODULES:
         if path.name == "audio.py" or path.name == "onsets.py":

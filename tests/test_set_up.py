@@ -112,7 +112,7 @@ def test_what_it_made_earlier_is_replaced(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_an_unknown_extra_is_named() -> None:
-    with pytest.raises(SetUpError, match=r"'cello' is not known; pyproject.toml has dev, midi, pi"):
+    with pytest.raises(SetUpError, match=r"'cello' is not known; pyproject.toml has dev, link, midi, pi"):
         set_up.requirements(PROJECT, ["cello"])
 
 

@@ -7,9 +7,10 @@ import pytest
 from hw.fingers import GpioButtons, GpioLamps
 from hw.jacks import GpiodJacks
 from hw.knobs import Mcp3008Knobs
+from hw.link import Link
 from hw.midi import MidiOut
 from hw.panel import open_panel
-from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
+from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimLink, SimMidi
 from hw.timing import RealTime, SimTime
 
 PAIRS = [
@@ -18,6 +19,7 @@ PAIRS = [
     (GpioButtons, SimButtons),
     (GpioLamps, SimLamps),
     (MidiOut, SimMidi),
+    (Link, SimLink),
     (RealTime, SimTime),
 ]
 
