@@ -238,6 +238,8 @@ def _doctor(words: argparse.Namespace) -> int:
         else:
             mark = "ok  " if finding.ok else "FAIL" if finding.needed else "none"
             print(f"{mark}  {finding.check}: {finding.found} {finding.advice}".rstrip())
+            for bar in finding.bars():
+                print(f"      {bar}")
     return DONE if well else FAILED
 
 

@@ -5,10 +5,12 @@ What is refused is said in a sentence; the box plays on without it.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
 import sys
+from collections.abc import Iterator
 
 ADVICE = (
     "Put `@audio - rtprio 60` and `@audio - memlock unlimited` into /etc/security/limits.d/fathom.conf, "
@@ -18,7 +20,7 @@ PRIORITY = 50  # of SCHED_FIFO's 1 to 99: above the kernel's interrupt threads o
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # mlockall(2)
 
 
-def claim() -> list[str]:
+def claim(priority: int = PRIORITY) -> list[str]:
     """Take what is allowed; sentences on what is not."""
     gc.collect()
     gc.freeze()
@@ -26,7 +28,7 @@ def claim() -> list[str]:
     sys.setswitchinterval(0.0005)
     notes = []
     try:
-        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(PRIORITY))
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(priority))
     except (OSError, AttributeError):
         notes.append(f"realtime priority was refused, so other programs can make gates late. {ADVICE}")
     else:
@@ -35,3 +37,22 @@ def claim() -> list[str]:
         if libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0:
             notes.append(f"memory could not be locked, so a full one can make gates late. {ADVICE}")
     return notes
+
+
+@contextlib.contextmanager
+def claimed(priority: int = PRIORITY) -> Iterator[list[str]]:
+    """Claim for a while, and give all of it back: for a measurement in a process that does more than that."""
+    collecting, interval = gc.isenabled(), sys.getswitchinterval()
+    with contextlib.suppress(AttributeError):  # a system that has none of it
+        policy, own = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield claim(priority)
+    finally:
+        with contextlib.suppress(OSError, AttributeError):
+            # Who may not claim it as it likes may not take this flag back either.
+            os.sched_setscheduler(0, policy | os.SCHED_RESET_ON_FORK, own)
+            ctypes.CDLL(None).munlockall()
+        sys.setswitchinterval(interval)
+        gc.unfreeze()
+        if collecting:
+            gc.enable()
