@@ -2,7 +2,7 @@
 #
 #   PYTHON=python3.13      the interpreter (else that of $(VENV), else the first that is 3.11 or later)
 #   VENV=.venv             the folder of the environment
-#   ARGS="--bpm 140"       words for `make play` and `make bench`
+#   ARGS="--bpm 140"       words for `make play`; for `make bench`: ARGS="lateness --seconds 60" prints one table
 #   PYTEST_ARGS="-k clock" words for pytest
 #   FATHOM_HOME=...        where slots, loops and settings are (.fathom in the clone)
 
@@ -62,7 +62,7 @@ format: setup-dev ## let ruff lay out the code and mend what it can
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
 
-bench: setup ## measurements side by side with peers (ARGS=...)
+bench: setup ## measurements side by side with peers, half an hour (ARGS="lateness --seconds 60")
 	@$(RUN) bench $(ARGS)
 
 setup: ## only make .venv or bring it up to date (EXTRAS="midi pi" on the box)
