@@ -15,10 +15,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import box, decoding, engine, lateness, learning
+from bench import box, cost, decoding, engine, lateness, learning
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-ROOMS = {room.__name__.rpartition(".")[2]: room for room in (learning, decoding, engine, lateness)}
+ROOMS = {room.__name__.rpartition(".")[2]: room for room in (learning, decoding, engine, cost, lateness)}
 
 Row = tuple[str, str, str]
 

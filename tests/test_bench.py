@@ -2,11 +2,13 @@
 
 import pytest
 
-from bench import lateness
+from bench import cost, lateness
 from bench.__main__ import ROOMS, table
 from bench.environment import AbsentError, peer_python
 from bench.sums import at_share, cyclictest_latencies, lost, off_grid_us, spread
-from device.settings import read_settings
+from device.settings import Settings, read_settings
+from device.slot import pack
+from device.slots import SlotFolder
 
 CYCLICTEST = """# /dev/cpu_dma_latency set to 0us
 T: 0 ( 4711) P:50 I:5000 C:   5000 Min:     12 Act:   17 Avg:   17 Max:     163
@@ -96,6 +98,31 @@ def test_a_peer_that_cannot_be_installed_is_absent(tmp_path, monkeypatch):
 
     with pytest.raises(AbsentError, match="nothing could not be installed"):
         peer_python("nothing")
+
+
+def test_a_case_with_a_setting_that_is_not_there_yet_is_left_out():
+    assert not cost.Case("", changes={"voices.ratchets_of_the_future": 3}).known()
+    assert not cost.Case("", voices=len(Settings().voices) + 1).known()
+    assert sum(case.known() for case in cost.CASES) >= 6
+
+
+def test_a_case_mutes_the_voices_above_its_own():
+    settings = cost.Case("", voices=2, changes={"bpm": 60}).settings()
+
+    assert [voice.mute for voice in settings.voices] == [False, False] + [True] * (len(settings.voices) - 2)
+    assert settings.bpm == 60
+
+
+def test_more_voices_and_hits_are_more_writes(slot, tmp_path, monkeypatch):
+    monkeypatch.setattr(cost, "BEATS", 8)
+    monkeypatch.setattr(cost, "RUNS", 1)
+    monkeypatch.setattr(cost, "CASES", [cost.Case("few"), cost.Case("many", changes={"voices.density": 1.0})])
+    SlotFolder(tmp_path / "slots").save(1, pack(slot))
+
+    few, many = cost.rows(tmp_path)
+
+    assert few[1].endswith(" us a beat")
+    assert float(few[2].split()[4]) < float(many[2].split()[4])
 
 
 def test_a_room_is_its_name_its_first_line_and_its_rows():
