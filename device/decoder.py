@@ -8,10 +8,13 @@ Reads no files, keeps no time.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 
 import numpy as np
 
+from device.abreast import Abreast
 from device.errors import ModelError
 from device.network import IntegerNetwork
 from device.pattern import STEPS, Pattern
@@ -28,6 +31,11 @@ HEADS = 3  # hits, velocities, offsets, in this order
 # The sigmoid of every output code, to four places: rounding makes the table the same on every machine.
 SIGMOID = np.round(1 / (1 + np.exp(-np.arange(-OUTPUT_LIMIT, OUTPUT_LIMIT + 1) * LOGIT_SCALE)), 4)
 
+# The same by code, so that codes below 0 count from the end; REST is a code that no head gives.
+REST = OUTPUT_LIMIT + 1
+VELOCITY = np.concatenate([SIGMOID[OUTPUT_LIMIT:], [0.0], SIGMOID[:OUTPUT_LIMIT]])
+OFFSET = np.concatenate([SIGMOID[OUTPUT_LIMIT:] - 0.5, [0.0], SIGMOID[:OUTPUT_LIMIT] - 0.5])
+
 
 class KnobMap:
     """Where the travel of each knob leads: straight lines between points that calibration has set.
@@ -42,18 +50,19 @@ class KnobMap:
             raise ModelError(f"knobs.points must rise within +-{LATENT_LIMIT}. Learn the slot again.")
         self.points = points
         places = np.linspace(0, POSITIONS - 1, points.shape[1])
-        self._table = np.stack(
+        # Latent codes, shape (4, 1024), of every position of every knob.
+        self.table = np.stack(
             [np.rint(np.interp(np.arange(POSITIONS), places, row)) for row in points.astype(float)]
         )
 
     def latents(self, positions: np.ndarray) -> np.ndarray:
         """Latent codes, shape (n, 4), of knob positions 0..1023, shape (n, 4)."""
-        return self._table[np.arange(KNOBS), positions]
+        return self.table[np.arange(KNOBS), positions]
 
     def positions(self, latents: np.ndarray) -> np.ndarray:
         """The knob positions, shape (n, 4), whose latent codes come nearest to those given, shape (n, 4)."""
         found = np.empty(latents.shape, int)
-        for knob, row in enumerate(self._table):
+        for knob, row in enumerate(self.table):
             right = np.clip(np.searchsorted(row, latents[:, knob]), 1, POSITIONS - 1)
             nearer = latents[:, knob] - row[right - 1] <= row[right] - latents[:, knob]
             found[:, knob] = np.where(nearer, right - 1, right)
@@ -73,6 +82,8 @@ class Decoder:
         self.knob_map = knob_map
         self.network = network
         self.voices = voices
+        # Latent codes, shape (4, 1024), of every position of every knob, within what the network takes.
+        self.latents = np.clip(knob_map.table, network.input_low, network.input_high)
 
     def codes(self, positions: np.ndarray) -> np.ndarray:
         """Output codes, shape (n, 3, voices, 32), of knob positions 0..1023, shape (n, 4)."""
@@ -81,7 +92,45 @@ class Decoder:
 
     def decode(self, knobs: Sequence[float]) -> Scores:
         """The scores at one position of the four knobs, each 0..1."""
-        return Scores(self.codes(to_positions(np.asarray(knobs, float)[None]))[0].astype(int))
+        return self._alone.decode(knobs)
+
+    @cached_property
+    def _alone(self) -> Decoders:
+        return Decoders([self])
+
+
+class Decoders:
+    """Decoders that the same four knobs move, evaluated in one go. Not for two threads at once."""
+
+    def __init__(self, decoders: Sequence[Decoder]):
+        voices = [decoder.voices for decoder in decoders]
+        self._shape = (HEADS, sum(voices), STEPS)
+        self._networks = Abreast([decoder.network for decoder in decoders], _by_head(voices))
+        # Latent codes, shape (4 * 1024, decoders): a row for each position of each knob, knob after knob.
+        tables = [decoder.latents.ravel() for decoder in decoders]
+        self._latents = np.stack(tables, axis=1)
+        self._rows = np.zeros(KNOBS, int)
+        self._row = self._rows.data  # numbers go in one by one, which is quicker through this
+
+    def decode(self, knobs: Sequence[float]) -> Scores:
+        """The scores of all voices, decoder after decoder, at one position of the four knobs, each 0..1."""
+        row = self._row
+        for knob, value in zip(range(KNOBS), knobs, strict=True):
+            row[knob] = knob * POSITIONS + to_position(value)
+        self._latents.take(self._rows, 0, self._networks.points, "clip")
+        return Scores(self._networks.run().reshape(self._shape))
+
+
+def _by_head(voices: Sequence[int]) -> np.ndarray | None:
+    """Places, shape (3, all voices, 32), in the codes of decoders of so many voices; None where all stay."""
+    if len(voices) == 1:
+        return None
+    parts = []
+    first = 0
+    for count in voices:
+        parts.append(first + np.arange(HEADS * count * STEPS).reshape(HEADS, count, STEPS))
+        first += parts[-1].size
+    return np.concatenate(parts, axis=1)
 
 
 class Scores:
@@ -97,11 +146,15 @@ class Scores:
 
     def pattern(self, density: float | Sequence[float] = 0.5) -> Pattern:
         """The pattern at a density 0..1, one for all voices or one each; of fewer, the first voices."""
-        codes = self.codes if isinstance(density, float) else self.codes[:, : len(density)]
+        codes = self.codes if isinstance(density, int | float) else self.codes[:, : len(density)]
         hits = hits_of(codes[0], density)
-        velocities = np.where(hits, SIGMOID[codes[1] + OUTPUT_LIMIT], 0.0)
-        offsets = np.where(hits, SIGMOID[codes[2] + OUTPUT_LIMIT] - 0.5, 0.0)
-        return Pattern(hits, velocities, offsets)
+        shown = np.where(hits, codes[1:], REST)
+        return Pattern(hits, VELOCITY.take(shown[0]), OFFSET.take(shown[1]))
+
+
+def to_position(knob: float) -> int:
+    """The position 0..1023 of a knob value 0..1; a value past the ends is taken as the end."""
+    return 0 if knob <= 0.0 else POSITIONS - 1 if knob >= 1.0 else round(knob * (POSITIONS - 1))
 
 
 def to_positions(knobs: np.ndarray) -> np.ndarray:
@@ -133,7 +186,20 @@ def hits_of(codes: np.ndarray, density: float | Sequence[float] = 0.5) -> np.nda
 
     The threshold moves evenly in logits, 0 at density 0.5. Density 0 plays nothing, density 1 every step.
     """
-    each = np.reshape(np.asarray(density, float), (-1, 1))
-    threshold = (1.0 - 2.0 * each) * (DENSITY_SPAN / LOGIT_SCALE)
-    threshold = np.where(each <= 0.0, OUTPUT_LIMIT, np.where(each >= 1.0, -OUTPUT_LIMIT - 1, threshold))
-    return codes > threshold
+    return codes > _thresholds((density,) if isinstance(density, int | float) else tuple(density))
+
+
+@lru_cache(maxsize=64)
+def _thresholds(densities: tuple[float, ...]) -> np.ndarray:
+    """The largest code that is no hit, int, shape (n, 1), at each density. Kept, since densities rest."""
+    thresholds = np.array([[_threshold(density)] for density in densities])
+    thresholds.flags.writeable = False
+    return thresholds
+
+
+def _threshold(density: float) -> int:
+    if density <= 0.0:
+        return OUTPUT_LIMIT
+    if density >= 1.0:
+        return -OUTPUT_LIMIT - 1
+    return math.floor((1.0 - 2.0 * density) * (DENSITY_SPAN / LOGIT_SCALE))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from device.decoder import Scores
+from device.decoder import Decoders, Scores
 from device.pattern import Pattern
 from device.settings import Settings
 from device.slot import Slot
@@ -20,27 +20,24 @@ class Ensemble:
     def __init__(self, slots: Sequence[Slot]):
         self.slots = tuple(slots)
         self.voices = sum(slot.about.voices for slot in slots)
+        self._decoders = Decoders([slot.decoder for slot in slots])
 
     @property
     def names(self) -> list[str]:
         return [slot.name for slot in self.slots]
 
-    def decode(self, knobs: Sequence[float]) -> list[Scores]:
-        """The scores of every slot at one position of the four knobs, each 0..1."""
-        return [slot.decoder.decode(knobs) for slot in self.slots]
+    def decode(self, knobs: Sequence[float]) -> Scores:
+        """The scores of all voices, slot after slot, at one position of the four knobs, each 0..1."""
+        return self._decoders.decode(knobs)
 
-    def pattern(self, scores: Sequence[Scores], settings: Settings) -> Pattern:
-        """The pattern of all voices, shape (n, 32), at the densities of the settings; n is 4 or more."""
-        pattern = Pattern.empty(min(VOICES, max(GATES, self.voices)))
-        first = 0
-        for slot, score in zip(self.slots, scores, strict=True):
-            last = min(first + slot.about.voices, VOICES)
-            density = [voice.density for voice in settings.voices[first:last]]
-            part = score.pattern(density)
-            pattern.hits[first:last] = part.hits
-            pattern.velocities[first:last] = part.velocities
-            pattern.offsets[first:last] = part.offsets
-            first = last
-            if first == VOICES:
-                break
+    def pattern(self, scores: Scores, settings: Settings) -> Pattern:
+        """The pattern of all voices at the densities of the settings: as many as there are gates, or more."""
+        played = min(self.voices, VOICES)
+        sounding = scores.pattern([voice.density for voice in settings.voices[:played]])
+        if played >= GATES:
+            return sounding
+        pattern = Pattern.empty(GATES)
+        pattern.hits[:played] = sounding.hits
+        pattern.velocities[:played] = sounding.velocities
+        pattern.offsets[:played] = sounding.offsets
         return pattern
