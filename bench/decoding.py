@@ -15,7 +15,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PEER = ROOT / "bench" / "peers" / "onnxruntime_decoder.py"
@@ -56,11 +58,11 @@ def measure(home: Path) -> list[Row]:
         networks, ensemble = Abreast([slot.decoder.network for slot in playing]), Ensemble(playing)
         networks.points[...] = points[0][:, None]
         ours[f"{name} network"] = networks.run
-        ours[f"{name} scores"] = lambda played=ensemble: played.decode(knobs)
-        ours[f"{name} pattern"] = lambda played=ensemble: played.pattern(played.decode(knobs), settings)
+        ours[f"{name} scores"] = partial(ensemble.decode, knobs)
+        ours[f"{name} pattern"] = partial(_pattern, ensemble, knobs, settings)
 
     limit = decoder.network.layers[-1].high
-    tensors = {"points": points.astype(np.float32), "limit": np.array(limit)}
+    tensors: dict[str, Any] = {"points": points.astype(np.float32), "limit": np.array(limit)}
     for index, layer in enumerate(decoder.network.layers):
         tensors |= {
             f"weight_{index}": layer.weight,
@@ -77,6 +79,10 @@ def measure(home: Path) -> list[Row]:
         }
         took = in_turn(ours, peer)
     return [*beside_peer(took, differ, peer.version), *beside_one(took)]
+
+
+def _pattern(ensemble: Any, knobs: list[float], settings: Any) -> object:
+    return ensemble.pattern(ensemble.decode(knobs), settings)
 
 
 def in_turn(ours: dict[str, Callable[[], object]], peer: Peer) -> dict[str, float]:

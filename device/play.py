@@ -30,7 +30,8 @@ from device.slots import FACTORY, load_file
 from device.specs import VOICES
 from device.tape import Tape
 from hw.errors import PanelError
-from hw.panel import Knobs, open_panel
+from hw.link import Link
+from hw.panel import Knobs, Panel, open_panel
 from hw.sim import SimKnobs
 from hw.timing import RealTime, SimTime
 
@@ -81,6 +82,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     time = SimTime() if options.simulated_time else RealTime()
     panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
     panel.notes[:0] = notes
+    if settings.clock == "link":
+        _join_link(panel, settings.bpm)
     last = options.bars * BEATS_PER_BAR if options.bars else float("inf")
     try:
         if options.knobs is not None:
@@ -141,6 +144,14 @@ def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, S
             library[1] = load_file(FACTORY, "factory slot")  # what is learned into slot 1 takes its place
         slots = [library[min(library)]]
     return library, slots, notes
+
+
+def _join_link(panel: Panel, bpm: float) -> None:
+    """Join an Ableton Link session; a box without one plays on, and says so."""
+    try:
+        panel.link = Link(bpm, enabled=True)
+    except PanelError as error:
+        panel.notes.append(f"{error} The box plays by its own clock.")
 
 
 def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:

@@ -47,6 +47,8 @@ class Sync:
             if source.follower.complaint:
                 return f"clock at {source.name}: {source.follower.complaint}"
         wanted = self._seen.clock
+        if wanted == "link" and self.link is None:
+            return 'Ableton Link is joined when the box starts: write clock = "link" into settings.toml.'
         if self.awaited:
             return (
                 f"PLAY waits for {LEADS.get(wanted, 'the clock')}; set clock to internal to play without it."

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from hw.errors import PanelError
+from hw.link import Session
 from hw.midi import open_midi_out
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi, SimMidiIn
 from hw.table import Wiring
@@ -83,12 +84,13 @@ class Panel:
     time: Time
     notes: list[str] = field(default_factory=list)
     inputs: list[Any] = field(default_factory=list)
-    link: Any = None
+    link: Session | None = None  # an Ableton Link session, where one was joined
 
     def close(self) -> None:
         """Every gate low, every note off, every lamp dark. Safe to call twice."""
-        ports = [port.close for port in self.midi]
-        _close_all([self.jacks.close, *ports, self.lamps.close, self.buttons.close, self.knobs.close])
+        ports = [port.close for port in (*self.midi, *self.inputs)]
+        link = [self.link.close] if self.link else []
+        _close_all([self.jacks.close, *ports, *link, self.lamps.close, self.buttons.close, self.knobs.close])
 
 
 def open_panel(

@@ -129,6 +129,6 @@ def test_a_room_is_its_name_its_first_line_and_its_rows():
     lines = table("decoding", [("a", "b", "c")]).splitlines()
 
     assert lines[0] == "## Decoding"
-    assert lines[2].startswith("How long ")
+    assert lines[2].startswith("Measures the decoder")
     assert lines[-1] == "| a | b | c |"
     assert all(room.__doc__ and callable(room.rows) for room in ROOMS.values())

@@ -113,14 +113,14 @@ def test_a_histogram_is_a_bar_for_every_doubling_and_what_is_rare_shows():
     assert Finding("python", True, "").bars() == []
 
 
-def test_a_box_that_plays_is_asked_how_it_does(findings, home, make_engine):
+def test_a_box_that_plays_is_asked_how_it_does(findings, home, make_box):
     assert not findings()["box"].ok
     assert not findings()["box"].needed
 
     home.mkdir(exist_ok=True)
-    engine = make_engine()
-    engine.start()
-    remote = Remote(engine, home / "control.sock")
+    playing = make_box()
+    playing.engine.start()
+    remote = Remote(playing, home / "control.sock")
     done = threading.Event()
 
     def serve():

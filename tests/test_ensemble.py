@@ -1,9 +1,6 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from device import ensemble as module
 from device.ensemble import Ensemble
 from device.settings import Settings
 
@@ -27,20 +24,18 @@ def test_each_voice_has_the_density_of_its_own_gate(slot):
     assert pattern.hits.sum(axis=1).tolist() == [0, 32, 0, 0]
 
 
-def test_what_does_not_fit_on_four_gates_stays_silent(slot):
-    ensemble = Ensemble([slot] * 6)
+def test_what_is_more_than_sixteen_voices_stays_silent(slot):
+    ensemble = Ensemble([slot] * 18)
 
-    assert ensemble.voices == 6
-    assert ensemble.pattern(ensemble.decode([0.5] * 4), Settings()).hits.shape == (4, 32)
+    assert ensemble.voices == 18
+    assert ensemble.pattern(ensemble.decode([0.5] * 4), Settings()).hits.shape == (16, 32)
 
 
-@pytest.mark.parametrize(("voices", "expected"), [(1, 4), (4, 4), (7, 7), (9, 8)])
-def test_there_is_a_row_for_every_gate_and_for_every_voice_that_may_play(slot, monkeypatch, voices, expected):
-    monkeypatch.setattr(module, "VOICES", 8)
+@pytest.mark.parametrize(("voices", "expected"), [(1, 4), (4, 4), (7, 7), (17, 16)])
+def test_there_is_a_row_for_every_gate_and_for_every_voice_that_may_play(slot, voices, expected):
     ensemble = Ensemble([slot] * voices)
-    settings = replace(Settings(), voices=Settings().voices * 2)
 
-    pattern = ensemble.pattern(ensemble.decode([0.5] * 4), settings)
+    pattern = ensemble.pattern(ensemble.decode([0.5] * 4), Settings())
 
     alone = slot.decoder.decode([0.5] * 4).pattern()
     assert pattern.hits.shape == pattern.velocities.shape == pattern.offsets.shape == (expected, 32)
