@@ -23,8 +23,8 @@ from bench.wakes import SPACING_NS
 from device.realtime import PRIORITY
 
 SECONDS = 600.0  # of the engine and of cyclictest
-SLICE_S = 20.0
-SHORT_S = 5.0  # a slice of the others
+SLICE_S = 8.0  # short, so that a burst of noise is not one contender's alone
+SHORT_S = 2.0  # a slice of the others
 MARGIN_S = 60.0  # for a process to start and end
 ISOBAR = "isobar==0.2.1"  # MIT licence
 BPM = 120
