@@ -15,10 +15,12 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import box, cost, decoding, engine, lateness, learning
+from bench import box, cost, decoding, engine, following, lateness, learning
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-ROOMS = {room.__name__.rpartition(".")[2]: room for room in (learning, decoding, engine, cost, lateness)}
+ROOMS = {
+    room.__name__.rpartition(".")[2]: room for room in (learning, decoding, engine, following, cost, lateness)
+}
 
 Row = tuple[str, str, str]
 

@@ -16,9 +16,10 @@ from pathlib import Path
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.player import Player
-from device.settings import BOX_SPECS, VOICE_SPECS, Settings
+from device.settings import Settings
 from device.slot import Slot
 from device.slots import SlotFolder
+from device.specs import BOX_SPECS, VOICE_SPECS
 from hw.panel import open_panel
 from hw.timing import SimTime
 

@@ -30,7 +30,13 @@ ISOBAR = "isobar==0.2.1"  # MIT licence
 BPM = 120
 BAR_S = 4 * 60 / BPM
 WHERE = {"cyclictest": ": apt-get install rt-tests"}
-SETTINGS = (("", "bpm", BPM), ("voices", "density", 1.0))  # table, key, value; every step is a hit
+# Table, key, value: every step is a hit with its learned offset, and every fourth is divided in three.
+SETTINGS = (
+    ("", "bpm", BPM),
+    ("voices", "density", 1.0),
+    ("voices", "ratchet", 3),
+    ("voices", "ratchet_chance", 0.25),
+)
 
 Row = tuple[str, str, str]
 Slice = Callable[[], list[float]]  # latenesses in us; AbsentError where it cannot be had

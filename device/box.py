@@ -12,7 +12,7 @@ from device.desk import Desk
 from device.engine import Engine
 from device.hands import Hands
 from device.memory import Memory
-from device.output import PROGRAM
+from device.notes import PROGRAM
 from device.player import Player
 from device.settings import Settings
 from device.slack import Job

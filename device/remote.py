@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 from pathlib import Path
 
@@ -56,15 +57,14 @@ class Remote:
         self.clients: list[Client] = []
         self._passes = 0
         self.listener = _listen(path)
+        self._arrivals = select.poll()
+        self._arrivals.register(self.listener, select.POLLIN)
 
     def serve(self) -> None:
         """Take what is there and answer it."""
-        with contextlib.suppress(BlockingIOError, ConnectionError):
-            connection = self.listener.accept()[0]
-            if len(self.clients) == MOST_CLIENTS:  # the one that has been silent longest makes room
-                self._drop(min(self.clients, key=lambda client: (client.watching, client.heard)))
-            self._passes += 1
-            self.clients.append(Client(connection, self._passes))
+        if self._arrivals.poll(0):  # asking is cheaper than being refused
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                self._take(self.listener.accept()[0])
         left = MOST_LINES
         for client in list(self.clients):
             try:
@@ -73,6 +73,12 @@ class Remote:
             except (ConnectionError, OSError):
                 self._drop(client)
         self.clients = self.clients[1:] + self.clients[:1]  # the next pass begins with the next client
+
+    def _take(self, connection: socket.socket) -> None:
+        if len(self.clients) == MOST_CLIENTS:  # the one that has been silent longest makes room
+            self._drop(min(self.clients, key=lambda client: (client.watching, client.heard)))
+        self._passes += 1
+        self.clients.append(Client(connection, self._passes))
 
     def publish(self) -> None:
         """Send the state to those who watch; who still has some to read gets none."""

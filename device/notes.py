@@ -1,0 +1,106 @@
+"""Which notes sound on which track, and what the events of an instant come to. Writes nothing, sees no port.
+
+Two voices may share a note: it sounds until the last of them has ended it. A note that is tied to the next
+ends when that has begun; tied to an equal one it goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from device.score import END, GATE, NOTE, Event
+from device.sequencer import TRACKS
+
+NOTE_OFF, NOTE_ON, CONTROL, PROGRAM = 0x80, 0x90, 0xB0, 0xC0  # MIDI 1.0, with the channel in the lower half
+RELEASE_VELOCITY = 64  # the standard's middle, for notes that have none
+EVERY = -1  # of the outputs
+
+Key = tuple[int, int, int]  # output, channel, note
+
+
+class Plan(NamedTuple):
+    """What one instant writes: messages by output, levels by track, and what sounds on a track after it."""
+
+    messages: list[tuple[int, bytes]]
+    levels: dict[int, int]
+    notes: dict[int, Key | None]
+
+
+class Notes:
+    """What sounds on every track of so many outputs, and which gates are up."""
+
+    def __init__(self, outputs: int = 1) -> None:
+        self.levels = [0] * TRACKS
+        self._outputs = outputs
+        self._notes: list[Key | None] = [None] * TRACKS  # what sounds on each track
+        self._players: dict[Key, int] = {}  # on how many tracks a note sounds
+
+    def prepare(self, events: Iterable[Event]) -> Plan:
+        """What the events of one instant come to; nothing is written yet."""
+        offs: list[tuple[int, bytes]] = []
+        controls: list[tuple[int, bytes]] = []
+        ons: list[tuple[int, bytes]] = []
+        levels: dict[int, int] = {}
+        notes: dict[int, Key | None] = {}
+        players = dict(self._players) if self._players else {}
+
+        def end(key: Key, into: list[tuple[int, bytes]]) -> None:
+            left = players.get(key, 0) - 1
+            if left > 0:
+                players[key] = left  # another voice holds it
+            else:
+                players.pop(key, None)
+                into.append((key[0], bytes((NOTE_OFF | key[1], key[2], RELEASE_VELOCITY))))
+
+        for event in events:
+            track, hit = event.track, event.hit
+            if event.order == END:
+                if (key := notes.get(track, self._notes[track])) is not None:
+                    end(key, offs)
+                    notes[track] = None
+                levels[track] = 0
+            elif event.order == NOTE:
+                port = hit.port if hit.port < self._outputs else EVERY
+                new = (port, hit.channel, hit.note)
+                if hit.cc >= 0:
+                    controls.append((port, bytes((CONTROL | hit.channel, hit.cc, hit.velocity))))
+                held = notes.get(track, self._notes[track])
+                if held == new:
+                    continue  # tied to the same note: it goes on
+                if players.get(new):
+                    ons.append((port, bytes((NOTE_OFF | hit.channel, hit.note, RELEASE_VELOCITY))))
+                ons.append((port, bytes((NOTE_ON | hit.channel, hit.note, hit.velocity))))
+                players[new] = players.get(new, 0) + 1
+                notes[track] = new
+                if held is not None:
+                    end(held, ons)  # tied: the old note ends when the new one sounds
+            elif event.order == GATE:
+                levels[track] = 1
+        levels = {track: level for track, level in levels.items() if level != self.levels[track]}
+        return Plan(offs + controls + ons, levels, notes)
+
+    def take(self, plan: Plan) -> None:
+        """The plan has been written."""
+        for track, key in plan.notes.items():
+            self._hold(track, key)
+        for track, level in plan.levels.items():
+            self.levels[track] = level
+
+    def end(self) -> Plan:
+        """What ends all that sounds; it is taken as written."""
+        messages = [(key[0], bytes((NOTE_OFF | key[1], key[2], RELEASE_VELOCITY))) for key in self._players]
+        levels = {track: 0 for track, level in enumerate(self.levels) if level}
+        self._players.clear()
+        self._notes = [None] * TRACKS
+        self.levels = [0] * TRACKS
+        return Plan(messages, levels, {})
+
+    def _hold(self, track: int, key: Key | None) -> None:
+        if (before := self._notes[track]) is not None:
+            self._players[before] -= 1
+            if not self._players[before]:
+                del self._players[before]
+        if key is not None:
+            self._players[key] = self._players.get(key, 0) + 1
+        self._notes[track] = key
