@@ -80,7 +80,7 @@ class Settings:
     bpm: float = 120.0
     clock: str = "auto"
     clock_in: str = "4"
-    clock_lost: str = "stop"
+    clock_lost: str = "auto"
     sync_ms: float = 0.0
     clock_out: int = 4
     clock_divide: int = 1

@@ -46,7 +46,12 @@ BOX_SPECS = {
     "clock_in": _word(
         "pulses a beat at the clock jack, or one for each step", "1", "2", "4", "8", "24", "48", "step"
     ),
-    "clock_lost": _word("when the clock that leads is lost: stop, or go on alone", "stop", "go"),
+    "clock_lost": _word(
+        "when the clock that leads is lost: stop, or go on alone; auto: only the jack stops the box",
+        "auto",
+        "stop",
+        "go",
+    ),
     "sync_ms": Spec(float, -50, 50, "ms", "how much later than a clock that leads the box plays"),
     "clock_out": Spec(int, 1, 48, "pulses a beat", "pulses on the clock jack"),
     "clock_divide": Spec(int, 1, 64, "", "only every so manieth of them"),

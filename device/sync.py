@@ -203,7 +203,10 @@ class Sync:
         if source is not self.leading:
             return
         self._lead_alone()
-        if self.player.playing and self._seen.clock_lost == "stop":
+        wanted = self._seen.clock_lost
+        # A modular that pauses means it; a MIDI cable that comes off does not.
+        stops = wanted == "stop" or (wanted == "auto" and source is self.jack)
+        if self.player.playing and stops:
             self.engine.stop()
             self.held = True
 

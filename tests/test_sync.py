@@ -176,6 +176,30 @@ def test_a_clock_that_is_lost_is_noticed_within_four_pulses(make_box, what):
         assert box.sync.source == "midi"
 
 
+def test_a_midi_cable_that_comes_off_is_not_heard_and_one_that_comes_back_takes_over_in_place(make_box):
+    box = make_box(pattern("x" * 16))
+    master = clocks(120, 24 * 16, first=S)
+
+    feed(box, [(S - NS_PER_MS, START), *master[: 24 * 4]], until=master[24 * 8][0])
+    assert box.sync.source == "internal"
+    feed(box, master[24 * 8 :])
+
+    assert box.sync.source == "midi"
+    assert np.abs(np.diff(rises(box)) - S / 8).max() < 1.2 * NS_PER_MS
+
+
+def test_play_by_hand_under_a_master_that_has_stopped_begins_on_its_clock(make_box):
+    box = make_box(EVERY_BEAT)
+    master = clocks(120, 24 * 8, first=S)
+    feed(box, [(S // 2, START), (S // 2 + 1, STOP), *master[:50]], until=master[49][0] + 5 * NS_PER_MS)
+
+    box.sync.start()
+    feed(box, master[50:])
+
+    assert rises(box)[0] == pytest.approx(master[50][0], abs=1.2 * NS_PER_MS)
+    assert rises(box)[1:4] == pytest.approx([master[50 + 24 * n][0] for n in (1, 2, 3)], abs=0.1 * NS_PER_MS)
+
+
 def test_what_is_set_to_its_own_clock_follows_nobody(make_box):
     box = make_box(EVERY_BEAT, Settings().changed("clock", "internal"))
     box.engine.start()
@@ -187,7 +211,7 @@ def test_what_is_set_to_its_own_clock_follows_nobody(make_box):
 
 
 def test_active_sensing_that_falls_silent_is_a_lost_clock(make_box):
-    box = make_box(EVERY_BEAT, Settings().changed("bpm", 20))
+    box = make_box(EVERY_BEAT, Settings().changed("bpm", 20).changed("clock_lost", "stop"))
     feed(box, [(S, b"\xfe"), (S, START), *clocks(20, 4, first=S + NS_PER_MS)], until=S + S // 2)
     assert box.player.playing
 
