@@ -14,7 +14,7 @@ from device.errors import ModelError
 from device.realtime import ADVICE
 from device.slots import FACTORY, free_bytes, load_file
 from hw.errors import PanelError
-from hw.midi import open_midi_out
+from hw.midi_out import open_midi_out
 from hw.panel import open_panel
 from hw.timing import RealTime
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from hw.errors import PanelError
-from hw.midi import open_midi_out
+from hw.midi_out import open_midi_out
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
 from hw.table import Wiring
 from hw.timing import RealTime, Time

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hw.sounding import Sounding
 from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
 from hw.timing import Time
 
@@ -120,14 +121,25 @@ class SimMidi:
 
     def __init__(self, time: Time, name: str = "Fathom", remember: bool = False) -> None:
         self.name = name
+        self.listed = f"{name}:out"
         self.messages: list[tuple[int, bytes]] = []
         self._time = time
         self._remember = remember
+        self._notes = Sounding()
+
+    @property
+    def sounding(self) -> set[tuple[int, int]]:
+        return set(self._notes.now)
 
     def send(self, message: Sequence[int]) -> bool:
         if self._remember:
             self.messages.append((self._time.now(), bytes(message)))
+        self._notes.follow(message)
         return True
+
+    def hush(self) -> None:
+        for message in self._notes.old_endings():
+            self.send(message)
 
     def close(self) -> None:
         pass

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hw import midi, panel
+from hw import midi_port, panel
 from hw.errors import PanelError
 from hw.panel import Panel, open_panel
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
@@ -156,7 +156,7 @@ def test_a_laptop_imports_the_room_without_any_driver():
     code = (
         "import sys\n"
         f"for name in {blocked}: sys.modules[name] = None\n"
-        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi, hw.table, hw.timing\n"
+        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi_out, hw.table, hw.timing\n"
         "box = hw.panel.open_panel('sim')\n"
         "box.close()\n"
         "print(*box.notes)\n"
@@ -169,4 +169,4 @@ def test_a_laptop_imports_the_room_without_any_driver():
 
 
 def test_the_sequencer_is_where_the_kernel_puts_it():
-    assert os.path.dirname(midi.SEQUENCER) == "/dev/snd"
+    assert os.path.dirname(midi_port.SEQUENCER) == "/dev/snd"

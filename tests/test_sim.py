@@ -7,7 +7,7 @@ import pytest
 from hw.fingers import GpioButtons, GpioLamps
 from hw.jacks import GpiodJacks
 from hw.knobs import Mcp3008Knobs
-from hw.midi import MidiOut
+from hw.midi_out import MidiOut
 from hw.panel import open_panel
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
 from hw.timing import RealTime, SimTime
