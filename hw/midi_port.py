@@ -6,6 +6,7 @@ On Linux a port belongs to the kernel's sequencer (ALSA) where there is one, els
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,9 @@ NO_SEQUENCER = (
     f"There is no ALSA sequencer either ({SEQUENCER} is absent): load it with `sudo modprobe snd-seq`, "
     "or, where the kernel has none, start JACK (`jackd -d dummy`)."
 )
+BADBIT = 1  # of std::ios_base::iostate
 OUT, IN = "out", "in"  # listed as `Fathom:out` and `Fathom:in`
-QUEUE = 16_384  # messages that an input holds, 32 bytes each; RtMidi loses what is more
+QUEUE = 4096  # messages that an input holds, 32 bytes each: more than a DIN cable brings in three seconds
 HAS_WHEEL = sys.version_info < (3, 13)  # python-rtmidi 1.5.8 was built for 3.12 and below
 
 
@@ -94,7 +96,23 @@ def _rtmidi() -> Any:
         if "libasound" in str(error):
             install = "`sudo apt install libasound2` (on Debian 13 `libasound2t64`)"
         raise PanelError(f"MIDI: {error}. Run {install}, then `make play`.") from None
+    _silence_cerr()
     return rtmidi
+
+
+def _silence_cerr() -> None:
+    """Shut the stream on which RtMidi prints a line for every message that its full queue loses.
+
+    A flood would soil the display. That is `std::cerr.clear(std::ios::badbit)`; Python does not print there.
+    """
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        library = ctypes.CDLL("libstdc++.so.6")
+        cerr = ctypes.addressof(ctypes.c_char.in_dll(library, "_ZSt4cerr"))
+        table = ctypes.c_void_p.from_address(cerr).value or 0
+        ios = cerr + ctypes.c_ssize_t.from_address(table - 3 * ctypes.sizeof(ctypes.c_void_p)).value
+        clear = library._ZNSt9basic_iosIcSt11char_traitsIcEE5clearESt12_Ios_Iostate
+        clear.argtypes = [ctypes.c_void_p, ctypes.c_int]
+        clear(ios, BADBIT)
 
 
 def _system(rtmidi: Any) -> tuple[int, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hw.midi_in import MOST_GIVEN
 from hw.sounding import Sounding
 from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
 from hw.timing import Time
@@ -117,11 +118,11 @@ class SimMidi:
     """A MIDI output without a cable. `messages` is a list of `(ns, bytes)`."""
 
     system = "memory"
+    listed = ""  # nowhere
     errors = 0
 
     def __init__(self, time: Time, name: str = "Fathom", remember: bool = False) -> None:
         self.name = name
-        self.listed = f"{name}:out"
         self.messages: list[tuple[int, bytes]] = []
         self._time = time
         self._remember = remember
@@ -140,6 +141,31 @@ class SimMidi:
     def hush(self) -> None:
         for message in self._notes.old_endings():
             self.send(message)
+
+    def close(self) -> None:
+        pass
+
+
+class SimMidiIn:
+    """A MIDI input without a cable: what is fed is what arrives."""
+
+    system = "memory"
+    listed = ""  # nowhere
+    errors = 0
+    complaint = ""
+
+    def __init__(self, time: Time, name: str = "Fathom") -> None:
+        self.name = name
+        self._time = time
+        self._arrived: list[tuple[int, bytes]] = []
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        received, self._arrived = self._arrived[:MOST_GIVEN], self._arrived[MOST_GIVEN:]
+        return received
+
+    def feed(self, message: Sequence[int], ns: int | None = None) -> None:
+        """Let a whole message arrive, now or at `ns`."""
+        self._arrived.append((self._time.now() if ns is None else ns, bytes(message)))
 
     def close(self) -> None:
         pass

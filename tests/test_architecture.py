@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from hw import fingers, jacks, knobs, midi_out, panel, sim, timing
+from hw import fingers, jacks, knobs, midi_in, midi_out, panel, sim, timing
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("hw", "device", "training")
@@ -98,6 +98,7 @@ def public(thing):
         (fingers.GpioButtons, sim.SimButtons, panel.Buttons),
         (fingers.GpioLamps, sim.SimLamps, panel.Lamps),
         (midi_out.MidiOut, sim.SimMidi, panel.Midi),
+        (midi_in.MidiIn, sim.SimMidiIn, panel.MidiInput),
         (timing.RealTime, timing.SimTime, timing.Time),
     ],
 )

@@ -4,10 +4,9 @@ import builtins
 import os
 import subprocess
 import sys
-import time
 
 import pytest
-from midi_helpers import PATIENCE_S, heard, jack_server, listener, need
+from midi_helpers import heard, jack_server, listener, need, open_when_up
 
 from hw import midi_port
 from hw.errors import PanelError
@@ -61,19 +60,8 @@ def _rtmidi_speaks_jack():
     return rtmidi.API_UNIX_JACK in rtmidi.get_compiled_api()
 
 
-def open_when_the_server_is_up(name):
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return open_midi_out(name)
-        except PanelError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 def test_what_is_sent_arrives_in_another_process_byte_for_byte_and_in_order(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 20 * len(NOTES))
 
     sent = [out.send(message) for message in 20 * NOTES]
@@ -85,7 +73,7 @@ def test_what_is_sent_arrives_in_another_process_byte_for_byte_and_in_order(jack
 
 
 def test_bytes_and_tuples_are_sent_like_lists(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 2)
 
     out.send(b"\x90\x24\x64")
@@ -96,7 +84,7 @@ def test_bytes_and_tuples_are_sent_like_lists(jack):
 
 
 def test_a_port_that_closes_ends_the_notes_that_sound_and_the_listener_hears_it(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 4)
 
     for message in ([0x90, 36, 100], [0x93, 50, 100], [0x90, 36, 0]):
@@ -125,7 +113,7 @@ def test_a_server_that_dies_or_hangs_does_not_hold_up_the_player_and_soils_no_di
         f"print(out.send([0x80, 36, 64]) == {signal == 'STOP'})\n"
         "out.close()\n"
     )
-    open_when_the_server_is_up("Fathom").close()
+    open_when_up(open_midi_out).close()
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
 
