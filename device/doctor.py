@@ -16,7 +16,7 @@ from device.health import Health
 from device.realtime import ADVICE, PRIORITY, claimed
 from device.slots import FACTORY, free_bytes, load_file
 from hw.errors import PanelError
-from hw.midi import open_midi_out
+from hw.midi_out import open_midi_out
 from hw.panel import open_panel
 from hw.timing import RealTime, Time
 

@@ -80,7 +80,13 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
     time = SimTime() if options.simulated_time else RealTime()
-    panel = open_panel(options.panel, midi_port=None if options.simulated_time else "Fathom", time=time)
+    panel = open_panel(
+        options.panel,
+        midi_port=None if options.simulated_time else "Fathom",
+        time=time,
+        outputs=len(settings.midi_out),
+        inputs=len(settings.midi_in),
+    )
     panel.notes[:0] = notes
     if settings.clock == "link":
         _join_link(panel, settings.bpm)

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from hw.errors import PanelError
 from hw.link import Session
-from hw.midi import open_midi_out
+from hw.midi_in import open_midi_in
+from hw.midi_out import open_midi_out
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi, SimMidiIn
 from hw.table import Wiring
 from hw.timing import RealTime, Time
@@ -60,13 +61,35 @@ class Lamps(Protocol):
 
 
 class Midi(Protocol):
-    """An output that takes whole messages and never raises."""
+    """An output that takes whole messages and never raises. Others find it as `listed`."""
 
     name: str
     system: str
+    listed: str
     errors: int
 
+    @property
+    def sounding(self) -> set[tuple[int, int]]: ...
+
     def send(self, message: Sequence[int]) -> bool: ...
+
+    def hush(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class MidiInput(Protocol):
+    """An input that gives whole messages with the time they arrived. `complaint` is a sentence, or empty."""
+
+    name: str
+    system: str
+    listed: str
+    complaint: str
+
+    @property
+    def errors(self) -> int: ...
+
+    def receive(self) -> list[tuple[int, bytes]]: ...
 
     def close(self) -> None: ...
 
@@ -83,12 +106,12 @@ class Panel:
     midi: list[Midi]  # outputs; never empty, so that a tape has its MIDI everywhere
     time: Time
     notes: list[str] = field(default_factory=list)
-    inputs: list[Any] = field(default_factory=list)
+    inputs: list[MidiInput] = field(default_factory=list)
     link: Session | None = None  # an Ableton Link session, where one was joined
 
     def close(self) -> None:
         """Every gate low, every note off, every lamp dark. Safe to call twice."""
-        ports = [port.close for port in (*self.midi, *self.inputs)]
+        ports = [*[port.close for port in self.midi], *[port.close for port in self.inputs]]
         link = [self.link.close] if self.link else []
         _close_all([self.jacks.close, *ports, *link, self.lamps.close, self.buttons.close, self.knobs.close])
 
@@ -97,15 +120,18 @@ def open_panel(
     kind: str,
     *,
     midi_port: str | None = "Fathom",
+    outputs: int = 1,
+    inputs: int = 1,
     time: Time | None = None,
     remember: bool = False,
     wiring: Wiring | None = None,
 ) -> Panel:
     """The panel of that kind, ready to play.
 
-    MIDI is real on both kinds, as a virtual port of that name; where there can be none a twin takes its
-    place, and `notes` says what is missing. `midi_port=None` asks for the twin. `remember` lets twins keep
-    what was played. Raises PanelError where the box's own parts cannot be used.
+    MIDI is real on both kinds, as virtual ports of that name, so many `outputs` and `inputs`; several have
+    numbers. Where there can be none twins take their place, and `notes` says what is missing; with
+    `midi_port=None` twins are asked for. `remember` lets twins keep what was played. Raises PanelError where
+    the box's own parts cannot be used.
     """
     if kind not in KINDS:
         raise PanelError(f"panel {kind!r} is not known; expected {' or '.join(KINDS)}.")
@@ -115,18 +141,34 @@ def open_panel(
     else:
         jacks = SimJacks(time, remember)
         panel = Panel("sim", jacks, SimKnobs(), SimButtons(), SimLamps(), [], time)
-    panel.inputs.append(SimMidiIn(time))
-    twin = SimMidi(time, remember=remember)
-    if midi_port is None:
-        panel.midi.append(twin)
-        return panel
-    try:
-        panel.midi.append(open_midi_out(midi_port))
-    except PanelError as error:
-        panel.notes.append(str(error))
-        twin.name = midi_port
-        panel.midi.append(twin)
+    _open_midi(panel, midi_port, outputs, inputs, remember)
     return panel
+
+
+def _open_midi(panel: Panel, name: str | None, outputs: int, inputs: int, remember: bool) -> None:
+    """Open them all; from the first that cannot be had on the rest are twins, and one note says why."""
+    twins = name is None
+    client = name or "Fathom"
+
+    def port(real: Callable[..., Any], twin: Callable[[str], Any], number: tuple[int, ...]) -> Any:
+        nonlocal twins
+        if not twins:
+            try:
+                return real(client, *number)
+            except PanelError as error:
+                panel.notes.append(str(error))
+                twins = True
+        return twin(" ".join([client, *map(str, number)]))
+
+    for number in _numbers(outputs):
+        panel.midi.append(port(open_midi_out, lambda name: SimMidi(panel.time, name, remember), number))
+    for number in _numbers(inputs):
+        panel.inputs.append(port(open_midi_in, lambda name: SimMidiIn(panel.time, name), number))
+
+
+def _numbers(count: int) -> list[tuple[int, ...]]:
+    """A number for each of several; none for one that is alone."""
+    return [()] if count == 1 else [(number,) for number in range(1, count + 1)]
 
 
 def _open_pi(wiring: Wiring, time: Time) -> Panel:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hw.midi_in import MOST_GIVEN
+from hw.sounding import Sounding
 from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
 from hw.timing import Time
 
@@ -118,6 +120,7 @@ class SimMidi:
     """A MIDI output without a cable. `messages` is a list of `(ns, bytes)`."""
 
     system = "memory"
+    listed = ""  # nowhere
     errors = 0
 
     def __init__(self, time: Time, name: str = "Fathom", remember: bool = False) -> None:
@@ -125,34 +128,46 @@ class SimMidi:
         self.messages: list[tuple[int, bytes]] = []
         self._time = time
         self._remember = remember
+        self._notes = Sounding()
+
+    @property
+    def sounding(self) -> set[tuple[int, int]]:
+        return set(self._notes.now)
 
     def send(self, message: Sequence[int]) -> bool:
         if self._remember:
             self.messages.append((self._time.now(), bytes(message)))
+        self._notes.follow(message)
         return True
+
+    def hush(self) -> None:
+        for message in self._notes.old_endings():
+            self.send(message)
 
     def close(self) -> None:
         pass
 
 
 class SimMidiIn:
-    """A MIDI input without a cable: what is fed is there at once."""
+    """A MIDI input without a cable: what is fed is what arrives."""
 
     system = "memory"
+    listed = ""  # nowhere
     errors = 0
+    complaint = ""
 
     def __init__(self, time: Time, name: str = "Fathom") -> None:
         self.name = name
         self._time = time
-        self._waiting: list[tuple[int, bytes]] = []
+        self._arrived: list[tuple[int, bytes]] = []
 
     def receive(self) -> list[tuple[int, bytes]]:
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        received, self._arrived = self._arrived[:MOST_GIVEN], self._arrived[MOST_GIVEN:]
+        return received
 
     def feed(self, message: Sequence[int], ns: int | None = None) -> None:
         """Let a whole message arrive, now or at `ns`."""
-        self._waiting.append((self._time.now() if ns is None else ns, bytes(message)))
+        self._arrived.append((self._time.now() if ns is None else ns, bytes(message)))
 
     def close(self) -> None:
         pass

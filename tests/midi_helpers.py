@@ -1,7 +1,8 @@
-"""A JACK server of our own, and a listener that is another process: real MIDI without a sound card.
+"""A JACK server of our own, and other processes that listen and talk: real MIDI without a sound card.
 
-Run as a program it is the listener: `midi_helpers.py NAME COUNT` connects to the output whose name holds
-NAME, says so, and prints what it hears as JSON.
+Run as a program it is one of them. `midi_helpers.py listen NAME COUNT` connects to the output whose name
+holds NAME, says so, and prints what it hears as JSON. `midi_helpers.py talk NAME PERIOD` connects to that
+input, says so, reads messages as JSON, sends one each period (in seconds) and prints when, in ns.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,17 +58,47 @@ def jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[by
             left.unlink()
 
 
+def open_when_up(opener: Callable[..., Any], *number: int) -> Any:
+    """A port called Fathom, as soon as the server is up."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return opener("Fathom", *number)
+        except OSError:  # a PanelError is one
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def listener(name: str, count: int) -> subprocess.Popen[str]:
     """Another process that is connected to the output called `name` and waits for `count` messages."""
-    command = [sys.executable, __file__, name, str(count)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return _start("listen", name, str(count))
+
+
+def talker(name: str, messages: list[list[int]], period: float) -> subprocess.Popen[str]:
+    """Another process that is connected to the input called `name` and sends these; `heard` says when."""
+    process = _start("talk", name, str(period))
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(messages) + "\n")
+    process.stdin.flush()
+    return process
+
+
+def _start(*words: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, __file__, *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "connected\n"
     return process
 
 
-def heard(process: subprocess.Popen[str]) -> list[list[int]]:
-    """What the listener heard."""
+def heard(process: subprocess.Popen[str]) -> list[Any]:
+    """What the listener heard, or when the talker sent."""
     try:
         text, _ = process.communicate(timeout=2 * PATIENCE_S)
     finally:
@@ -82,11 +114,8 @@ def listen(name: str, count: int) -> None:
     port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="listener")
     port.ignore_types(sysex=False, timing=False, active_sense=False)
     port.set_callback(lambda event, _: messages.append(event[0]))
+    port.open_port(find(port, name))
     until = time.monotonic() + PATIENCE_S
-    while not (found := [i for i, other in enumerate(port.get_ports()) if name in other]):
-        assert time.monotonic() < until, f"no output called {name}"
-        time.sleep(0.02)
-    port.open_port(found[0])
     print("connected", flush=True)
     while len(messages) < count and time.monotonic() < until:
         time.sleep(0.01)
@@ -95,5 +124,34 @@ def listen(name: str, count: int) -> None:
     os._exit(0)  # closing a port that has a callback can wait for the lock that the callback waits for
 
 
+def talk(name: str, period: float) -> None:
+    import rtmidi
+
+    port = rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="talker")
+    port.open_port(find(port, name))
+    print("connected", flush=True)
+    sent = []
+    due = time.monotonic()
+    for message in json.loads(sys.stdin.readline()):
+        due += period
+        time.sleep(max(due - time.monotonic(), 0))
+        sent.append(time.monotonic_ns())
+        port.send_message(message)
+    print(json.dumps(sent), flush=True)
+    port.delete()
+
+
+def find(port: Any, name: str) -> int:
+    """The number of the other port whose name holds `name`, once it is there."""
+    until = time.monotonic() + PATIENCE_S
+    while not (found := [i for i, other in enumerate(port.get_ports()) if name in other]):
+        assert time.monotonic() < until, f"no port called {name}"
+        time.sleep(0.02)
+    return found[0]
+
+
 if __name__ == "__main__":
-    listen(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1] == "listen":
+        listen(sys.argv[2], int(sys.argv[3]))
+    else:
+        talk(sys.argv[2], float(sys.argv[3]))

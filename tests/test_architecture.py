@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from hw import fingers, jacks, knobs, link, midi, panel, sim, timing
+from hw import fingers, jacks, knobs, link, midi_in, midi_out, panel, sim, timing
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("hw", "device", "training")
@@ -97,7 +97,8 @@ def public(thing):
         (knobs.Mcp3008Knobs, sim.SimKnobs, panel.Knobs),
         (fingers.GpioButtons, sim.SimButtons, panel.Buttons),
         (fingers.GpioLamps, sim.SimLamps, panel.Lamps),
-        (midi.MidiOut, sim.SimMidi, panel.Midi),
+        (midi_out.MidiOut, sim.SimMidi, panel.Midi),
+        (midi_in.MidiIn, sim.SimMidiIn, panel.MidiInput),
         (link.Link, sim.SimLink, link.Session),
         (timing.RealTime, timing.SimTime, timing.Time),
     ],

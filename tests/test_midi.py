@@ -4,14 +4,14 @@ import builtins
 import os
 import subprocess
 import sys
-import time
 
 import pytest
-from midi_helpers import PATIENCE_S, heard, jack_server, listener, need
+from midi_helpers import heard, jack_server, listener, need, open_when_up
 
-from hw import midi
+from hw import midi_port
 from hw.errors import PanelError
-from hw.midi import MidiOut, open_midi_out
+from hw.midi_out import MidiOut, open_midi_out
+from hw.midi_port import MidiPort
 
 NOTES = [
     [0x90, 36, 100],
@@ -47,7 +47,7 @@ def jack(monkeypatch):
         _rtmidi_speaks_jack(),
         "real MIDI: python-rtmidi with JACK is not here; install fathom[midi] to run this",
     )
-    monkeypatch.setattr(midi, "SEQUENCER", "/nowhere")  # JACK, also where there is ALSA
+    monkeypatch.setattr(midi_port, "SEQUENCER", "/nowhere")  # JACK, also where there is ALSA
     with jack_server(monkeypatch) as server:
         yield server
 
@@ -60,31 +60,20 @@ def _rtmidi_speaks_jack():
     return rtmidi.API_UNIX_JACK in rtmidi.get_compiled_api()
 
 
-def open_when_the_server_is_up(name):
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return open_midi_out(name)
-        except PanelError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.05)
-
-
 def test_what_is_sent_arrives_in_another_process_byte_for_byte_and_in_order(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 20 * len(NOTES))
 
     sent = [out.send(message) for message in 20 * NOTES]
 
     assert heard(process) == 20 * NOTES
     assert all(sent)
-    assert (out.errors, out.system, out.name) == (0, "JACK", "Fathom")
+    assert (out.errors, out.system, out.name, out.listed) == (0, "JACK", "Fathom", "Fathom:out")
     out.close()
 
 
 def test_bytes_and_tuples_are_sent_like_lists(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 2)
 
     out.send(b"\x90\x24\x64")
@@ -95,7 +84,7 @@ def test_bytes_and_tuples_are_sent_like_lists(jack):
 
 
 def test_a_port_that_closes_ends_the_notes_that_sound_and_the_listener_hears_it(jack):
-    out = open_when_the_server_is_up("Fathom")
+    out = open_when_up(open_midi_out)
     process = listener("Fathom:out", 4)
 
     for message in ([0x90, 36, 100], [0x93, 50, 100], [0x90, 36, 0]):
@@ -111,9 +100,9 @@ def test_a_server_that_dies_or_hangs_does_not_hold_up_the_player_and_soils_no_di
     # In a process of its own, so that a port that waits for ever fails this test and not the whole run.
     code = (
         "import os, signal, sys, time\n"
-        "from hw import midi\n"
-        "midi.SEQUENCER = '/nowhere'\n"
-        "out = midi.open_midi_out('Fathom')\n"
+        "from hw import midi_out, midi_port\n"
+        "midi_port.SEQUENCER = '/nowhere'\n"
+        "out = midi_out.open_midi_out('Fathom')\n"
         f"os.kill({jack.pid}, signal.SIG{signal})\n"
         "time.sleep(0.3)\n"
         "started = time.monotonic()\n"
@@ -124,7 +113,7 @@ def test_a_server_that_dies_or_hangs_does_not_hold_up_the_player_and_soils_no_di
         f"print(out.send([0x80, 36, 64]) == {signal == 'STOP'})\n"
         "out.close()\n"
     )
-    open_when_the_server_is_up("Fathom").close()
+    open_when_up(open_midi_out).close()
 
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
 
@@ -134,7 +123,7 @@ def test_a_server_that_dies_or_hangs_does_not_hold_up_the_player_and_soils_no_di
 
 def test_without_sequencer_and_server_the_player_reads_what_to_start(monkeypatch, capfd):
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
-    monkeypatch.setattr(midi, "SEQUENCER", "/nowhere/seq")
+    monkeypatch.setattr(midi_port, "SEQUENCER", "/nowhere/seq")
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
 
     with pytest.raises(PanelError, match=r"no JACK server.*/dev/snd/seq is absent.*modprobe snd-seq.*jackd"):
@@ -146,7 +135,7 @@ def test_without_sequencer_and_server_the_player_reads_what_to_start(monkeypatch
 def test_a_look_for_a_server_never_starts_one(monkeypatch):
     pytest.importorskip("rtmidi", reason="python-rtmidi is not installed")
     monkeypatch.delenv("JACK_NO_START_SERVER", raising=False)
-    monkeypatch.setattr(midi, "SEQUENCER", "/nowhere/seq")
+    monkeypatch.setattr(midi_port, "SEQUENCER", "/nowhere/seq")
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
 
     with pytest.raises(PanelError):
@@ -184,7 +173,7 @@ def test_without_the_library_the_player_reads_what_to_install(monkeypatch, error
 )
 def test_where_pip_has_no_wheel_the_system_s_package_is_named(monkeypatch, has_wheel, command):
     monkeypatch.setitem(sys.modules, "rtmidi", None)
-    monkeypatch.setattr(midi, "HAS_WHEEL", has_wheel)
+    monkeypatch.setattr(midi_port, "HAS_WHEEL", has_wheel)
 
     with pytest.raises(PanelError, match=command):
         open_midi_out("Fathom")
@@ -192,7 +181,7 @@ def test_where_pip_has_no_wheel_the_system_s_package_is_named(monkeypatch, has_w
 
 def test_a_message_that_goes_nowhere_is_counted_and_nothing_is_raised():
     port = FakePort()
-    out = MidiOut("Fathom", "ALSA", port)
+    out = MidiOut(MidiPort("Fathom", "Fathom:out", "ALSA", port))
 
     port.broken = True
     assert not out.send([0x90, 36, 100])
@@ -206,7 +195,7 @@ def test_a_message_that_goes_nowhere_is_counted_and_nothing_is_raised():
 
 def test_a_closed_port_takes_nothing_and_is_closed_once():
     port = FakePort()
-    out = MidiOut("Fathom", "ALSA", port)
+    out = MidiOut(MidiPort("Fathom", "Fathom:out", "ALSA", port))
     out.send([0x91, 36, 100])
 
     out.close()
@@ -215,3 +204,17 @@ def test_a_closed_port_takes_nothing_and_is_closed_once():
     assert not out.send([0x90, 36, 100])
     assert port.sent == [[0x91, 36, 100], [0x81, 36, 64]]
     assert port.deleted == 1
+
+
+def test_what_is_plugged_in_again_is_told_what_has_ended_and_nothing_that_sounds_is_cut():
+    port = FakePort()
+    out = MidiOut(MidiPort("Fathom", "Fathom:out", "ALSA", port))
+    for message in ([0x90, 36, 100], [0x90, 36, 0], [0x91, 40, 90], [0xB0, 20, 1], [0x80, 50, 64]):
+        out.send(message)
+    port.sent.clear()
+
+    assert out.sounding == {(1, 40)}
+    out.hush()
+
+    assert port.sent == [[0x80, 36, 64]]
+    assert out.sounding == {(1, 40)}

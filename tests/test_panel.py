@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from hw import midi, panel
+from hw import midi_port, panel
 from hw.errors import PanelError
 from hw.panel import Panel, open_panel
-from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi
+from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi, SimMidiIn
 from hw.table import BUTTONS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LEDS, PULLED_UP_AT_BOOT, RESERVED, Wiring
 from hw.timing import RealTime, SimTime
 
@@ -91,26 +91,42 @@ def test_a_part_that_does_not_close_keeps_no_other_from_closing():
 
 
 def test_a_panel_without_midi_plays_on_and_says_what_is_missing(monkeypatch):
-    def none(name):
+    def none(name, number=0):
         raise PanelError(f"MIDI: nothing to open {name} on. Install it.")
 
     monkeypatch.setattr(panel, "open_midi_out", none)
+    monkeypatch.setattr(panel, "open_midi_in", none)
 
-    box = open_panel("sim", time=SimTime(), remember=True)
+    box = open_panel("sim", outputs=2, time=SimTime(), remember=True)
 
     assert box.notes == ["MIDI: nothing to open Fathom on. Install it."]
-    assert box.midi[0].name == "Fathom"
+    assert [port.name for port in (*box.midi, *box.inputs)] == ["Fathom 1", "Fathom 2", "Fathom"]
     assert box.midi[0].send([0xF8])
+    assert box.inputs[0].receive() == []
 
 
 def test_the_simulated_panel_opens_a_real_port_of_that_name(monkeypatch):
     opened = []
-    monkeypatch.setattr(panel, "open_midi_out", lambda name: opened.append(name) or SimMidi(SimTime(), name))
+    time = SimTime()
+    monkeypatch.setattr(panel, "open_midi_out", lambda *given: opened.append(given) or SimMidi(time, *given))
+    monkeypatch.setattr(panel, "open_midi_in", lambda *given: opened.append(given) or SimMidiIn(time))
 
-    box = open_panel("sim", midi_port="Fathom two")
+    box = open_panel("sim", midi_port="Fathom two", inputs=2)
 
-    assert opened == ["Fathom two"]
+    assert opened == [("Fathom two",), ("Fathom two", 1), ("Fathom two", 2)]
     assert box.notes == []
+
+
+def test_closing_the_panel_closes_every_input(monkeypatch):
+    closed = []
+    box = open_panel("sim", midi_port=None, outputs=3, inputs=2)
+    for port in box.inputs:
+        monkeypatch.setattr(port, "close", lambda name=port.name: closed.append(name))
+
+    box.close()
+
+    assert closed == ["Fathom 1", "Fathom 2"]
+    assert [port.name for port in box.midi] == ["Fathom 1", "Fathom 2", "Fathom 3"]
 
 
 def test_a_panel_of_another_kind_is_refused():
@@ -156,7 +172,7 @@ def test_a_laptop_imports_the_room_without_any_driver():
     code = (
         "import sys\n"
         f"for name in {blocked}: sys.modules[name] = None\n"
-        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi, hw.table, hw.timing\n"
+        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi_out, hw.table, hw.timing\n"
         "box = hw.panel.open_panel('sim')\n"
         "box.close()\n"
         "print(*box.notes)\n"
@@ -169,4 +185,4 @@ def test_a_laptop_imports_the_room_without_any_driver():
 
 
 def test_the_sequencer_is_where_the_kernel_puts_it():
-    assert os.path.dirname(midi.SEQUENCER) == "/dev/snd"
+    assert os.path.dirname(midi_port.SEQUENCER) == "/dev/snd"

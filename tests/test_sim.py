@@ -8,9 +8,10 @@ from hw.fingers import GpioButtons, GpioLamps
 from hw.jacks import GpiodJacks
 from hw.knobs import Mcp3008Knobs
 from hw.link import Link
-from hw.midi import MidiOut
+from hw.midi_in import MidiIn
+from hw.midi_out import MidiOut
 from hw.panel import open_panel
-from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimLink, SimMidi
+from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimLink, SimMidi, SimMidiIn
 from hw.timing import RealTime, SimTime
 
 PAIRS = [
@@ -19,6 +20,7 @@ PAIRS = [
     (GpioButtons, SimButtons),
     (GpioLamps, SimLamps),
     (MidiOut, SimMidi),
+    (MidiIn, SimMidiIn),
     (Link, SimLink),
     (RealTime, SimTime),
 ]
@@ -55,3 +57,18 @@ def test_a_message_is_kept_as_it_was_when_it_was_sent():
     message[2] = 0
 
     assert port.messages == [(0, b"\x90\x24\x64")]
+
+
+def test_what_is_fed_to_an_input_arrives_once_with_its_time_and_64_at_a_time():
+    time = SimTime()
+    port = SimMidiIn(time)
+    time.sleep_until(7)
+    port.feed([0xF8])
+    port.feed(b"\x90\x24\x64", ns=5)
+
+    assert port.receive() == [(7, b"\xf8"), (5, b"\x90\x24\x64")]
+    assert port.receive() == []
+
+    for _ in range(100):
+        port.feed([0xF8])
+    assert [len(port.receive()) for _ in range(3)] == [64, 36, 0]
