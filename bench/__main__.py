@@ -18,9 +18,8 @@ from pathlib import Path
 from bench import box, cost, decoding, engine, following, lateness, learning
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-ROOMS = {
-    room.__name__.rpartition(".")[2]: room for room in (learning, decoding, engine, following, cost, lateness)
-}
+MODULES = (learning, decoding, engine, following, together, cost, lateness)
+ROOMS = {room.__name__.rpartition(".")[2]: room for room in MODULES}
 
 Row = tuple[str, str, str]
 
