@@ -15,7 +15,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import box, cost, decoding, engine, following, lateness, learning
+from bench import box, cost, decoding, engine, following, lateness, learning, together
 
 FIGURES = box.ROOT / "docs" / "figures.md"
 MODULES = (learning, decoding, engine, following, together, cost, lateness)
