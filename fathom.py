@@ -26,6 +26,7 @@ DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
 DISPLAY_VERB = "_display"  # internal: the live display, started by `play`
+PATCHBAY_VERB = "_patchbay"  # internal: connects MIDI ports beside the engine
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == [DISPLAY_VERB]:
         words = argparse.Namespace(do=_display, socket=given[1])
+    elif given[:1] == [PATCHBAY_VERB]:
+        words = argparse.Namespace(do=_patchbay, system=given[1])
     else:
         words = _parser().parse_args(given)
     try:
@@ -75,6 +78,13 @@ def _display(words: argparse.Namespace) -> int:
     from device.terminal import run
 
     run(Path(words.socket))
+    return DONE
+
+
+def _patchbay(words: argparse.Namespace) -> int:
+    from device.patching import serve
+
+    serve(words.system)
     return DONE
 
 
