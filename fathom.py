@@ -25,7 +25,7 @@ from training.errors import LoopError
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB, KEEPER_VERB = "_display", "_keep"  # internal: what `play` runs beside the engine
+DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB = "_display", "_keep", "_patchbay"  # what `play` runs beside it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         words = argparse.Namespace(do=_display, socket=given[1])
     elif given[:1] == [KEEPER_VERB]:
         words = argparse.Namespace(do=_keep, socket=given[1], file=given[2])
+    elif given[:1] == [PATCHBAY_VERB]:
+        words = argparse.Namespace(do=_patchbay, system=given[1])
     else:
         words = _parser().parse_args(given)
     try:
@@ -86,6 +88,13 @@ def _keep(words: argparse.Namespace) -> int:
     from device.keeper import run
 
     run(Path(words.socket), Path(words.file))
+    return DONE
+
+
+def _patchbay(words: argparse.Namespace) -> int:
+    from device.patching import serve
+
+    serve(words.system)
     return DONE
 
 

@@ -21,7 +21,9 @@ from bench.sums import at_share
 
 SECONDS = 30.0
 PATIENCE_S = 10.0
-SETTLED_NS = 200_000_000  # after the start: a first hit that leans early is together with the top in the follower
+SETTLED_NS = (
+    200_000_000  # after the start: a first hit that leans early is together with the top in the follower
+)
 SERVER = f"fathom-bench-{os.getpid()}"
 START = [0xFA]
 SETTINGS = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import json
 import os
 import shutil
@@ -56,6 +57,25 @@ def jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[by
         server.wait(PATIENCE_S)
         for left in Path("/dev/shm").glob(f"*{SERVER}_*"):  # by a server that a test has killed
             left.unlink()
+
+
+def need_rtmidi() -> None:
+    """RtMidi with JACK, for a test over a real server."""
+    try:
+        import rtmidi
+    except ImportError:
+        speaks = False
+    else:
+        speaks = rtmidi.API_UNIX_JACK in rtmidi.get_compiled_api()
+    need(speaks, "real MIDI: python-rtmidi with JACK is not here; install fathom[midi] to run this")
+
+
+def need_library(name: str) -> Any:
+    """One of the libraries that connect ports."""
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        need(False, f"{error}; install fathom[midi] and the library it is for to run this")
 
 
 def open_when_up(opener: Callable[..., Any], *number: int) -> Any:

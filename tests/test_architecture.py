@@ -112,7 +112,19 @@ def test_a_twin_has_every_method_of_the_real_part(real, twin, protocol):
 
 
 def test_no_driver_is_imported_before_it_is_needed():
-    drivers = {"gpiod", "gpiozero", "lgpio", "rtmidi", "link", "board", "busio", "adafruit_mcp3xxx", "RPi"}
+    drivers = {
+        "gpiod",
+        "gpiozero",
+        "lgpio",
+        "rtmidi",
+        "link",
+        "jack",
+        "alsa_midi",
+        "board",
+        "busio",
+        "adafruit_mcp3xxx",
+        "RPi",
+    }
     heavy = {"aubio", "soundfile", "soxr", "matplotlib"}
     for path in MODULES:
         if path.name == "audio.py" or path.name == "onsets.py":

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from midi_helpers import heard, jack_server, listener, need, open_when_up
+from midi_helpers import heard, jack_server, listener, need_rtmidi, open_when_up
 
 from hw import midi_port
 from hw.errors import PanelError
@@ -43,21 +43,10 @@ class FakePort:
 
 @pytest.fixture
 def jack(monkeypatch):
-    need(
-        _rtmidi_speaks_jack(),
-        "real MIDI: python-rtmidi with JACK is not here; install fathom[midi] to run this",
-    )
+    need_rtmidi()
     monkeypatch.setattr(midi_port, "SEQUENCER", "/nowhere")  # JACK, also where there is ALSA
     with jack_server(monkeypatch) as server:
         yield server
-
-
-def _rtmidi_speaks_jack():
-    try:
-        import rtmidi
-    except ImportError:
-        return False
-    return rtmidi.API_UNIX_JACK in rtmidi.get_compiled_api()
 
 
 def test_what_is_sent_arrives_in_another_process_byte_for_byte_and_in_order(jack):

@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from midi_helpers import PATIENCE_S, heard, jack_server, need, open_when_up, talker
+from midi_helpers import PATIENCE_S, heard, jack_server, need_rtmidi, open_when_up, talker
 
 from hw import midi_port
 from hw.midi_in import MOST_GIVEN, MOST_TAKEN, MidiIn, open_midi_in
@@ -54,10 +54,7 @@ def fake():
 
 @pytest.fixture
 def jack(monkeypatch):
-    try:
-        import rtmidi  # noqa: F401
-    except ImportError:
-        need(False, "real MIDI: python-rtmidi is not here; install fathom[midi] to run this")
+    need_rtmidi()
     monkeypatch.setattr(midi_port, "SEQUENCER", "/nowhere")
     with jack_server(monkeypatch) as server:
         yield server
