@@ -71,6 +71,7 @@ def _play(words: argparse.Namespace) -> int:
         simulated_time=words.time == "sim",
         fresh=words.fresh,
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
+        patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
     )
     play(options, _say)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from device.cabling import Cabling
 from device.controls import Controls
 from device.desk import Desk
 from device.engine import Engine
@@ -50,6 +51,7 @@ class Box:
         player.turn(self.desk.places)
         self.hands = Hands(panel, self.desk)
         self.controls = Controls(self.desk)
+        self.cabling: Cabling | None = None  # where ports are connected by name
         self._channel = 0  # of the converter, the next to be read
         self._announced = player.numbers[:1]  # slot whose program change has been sent
         self.engine.slack.jobs[:0] = [
@@ -67,10 +69,8 @@ class Box:
         """What is wrong at this moment, in sentences."""
         lost = [port for port in self.panel.midi if port.errors]
         said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
-        return [
-            *filter(None, [self.panel.knobs.complaint, self.sync.complaint, self.controls.complaint]),
-            *said,
-        ]
+        asked: list[Any] = [self.panel.knobs, self.sync, self.controls, *self.panel.inputs, self.cabling]
+        return [*(part.complaint for part in asked if part and part.complaint), *said]
 
     def memory(self) -> dict[str, Any]:
         """What is to be remembered over night."""
@@ -97,6 +97,11 @@ class Box:
         """Read one channel of the converter."""
         self.panel.knobs.read(self._channel)
         self._channel = (self._channel + 1) % self.panel.knobs.channels
+
+    def attend_cables(self) -> None:
+        """Take in which MIDI ports came and went."""
+        if self.cabling is not None:
+            self.cabling.attend(self.player.settings, self.player.beat)
 
     def announce(self) -> None:
         """Send the number of a slot that comes in as a program change, early by what is set, and once."""

@@ -62,9 +62,13 @@ class Output:
     def panic(self, beat: float) -> None:
         """Silence, and All Notes Off on every channel for what hangs elsewhere."""
         self.silence(beat)
+        self.hush(EVERY, beat)
+
+    def hush(self, port: int, beat: float) -> None:
+        """All Notes Off on every channel of one output, or of all."""
         now = self.time.now()
         for channel in range(CHANNELS):
-            self._send(bytes((CONTROL | channel, ALL_NOTES_OFF, 0)), beat, now)
+            self._send(bytes((CONTROL | channel, ALL_NOTES_OFF, 0)), beat, now, port)
 
     def send(self, message: bytes, beat: float, due: int) -> None:
         """Send a message that belongs to no track to every output: clock, transport, a program change."""

@@ -14,12 +14,14 @@ import msgspec
 
 from device import home
 from device.box import Box
+from device.cabling import Cabling
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
 from device.keeper import recall
 from device.memory import Memory
+from device.patching import Patching
 from device.pattern import BEATS_PER_BAR
 from device.player import Player
 from device.realtime import claim
@@ -32,6 +34,7 @@ from device.tape import Tape
 from hw.errors import PanelError
 from hw.link import Link
 from hw.panel import Knobs, Panel, open_panel
+from hw.patchbay import Wish
 from hw.sim import SimKnobs
 from hw.timing import RealTime, SimTime
 
@@ -56,6 +59,7 @@ class Options:
     simulated_time: bool = False
     fresh: bool = False  # begin with the settings file, whatever is remembered
     display: Sequence[str] | None = None  # command of the live display; None: none
+    patchbay: Sequence[str] | None = None  # command of the patch bay; None: MIDI is connected by hand
     keeper: Sequence[str] | None = None  # command of the state keeper; None: nothing is remembered
 
 
@@ -102,6 +106,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         with contextlib.ExitStack() as stack:
             stack.enter_context(_signals(engine))
             remote = None if options.simulated_time else _serve(box, stack)
+            if not options.simulated_time and options.patchbay:
+                _connect(box, options.patchbay, stack)
             if remote:
                 stack.enter_context(_keeper(options.keeper, remote, box))
             if remote and options.display:
@@ -158,6 +164,19 @@ def _join_link(panel: Panel, bpm: float) -> None:
         panel.link = Link(bpm, enabled=True)
     except PanelError as error:
         panel.notes.append(f"{error} The box plays by its own clock.")
+
+
+def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> None:
+    """Keep the MIDI ports connected with what the settings name."""
+    own = [*(port.listed for port in box.panel.midi), *(port.listed for port in box.panel.inputs)]
+
+    def start(system: str, wishes: list[Wish]) -> Patching:
+        return Patching(command, system, own, wishes)
+
+    engine = box.engine
+    box.cabling = Cabling(box.panel, engine.output, box.player.settings, start)
+    stack.callback(box.cabling.close)
+    engine.slack.jobs.append(Job(box.attend_cables, every_ms=100, worst_us=500))
 
 
 def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:
