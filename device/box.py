@@ -68,7 +68,8 @@ class Box:
         lost = [port for port in self.panel.midi if port.errors]
         said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
         return [
-            *filter(None, [self.panel.knobs.complaint, self.sync.complaint, self.controls.complaint]),
+            *filter(None, [self.panel.knobs.complaint, self.hands.complaint]),
+            *filter(None, [self.sync.complaint, self.controls.complaint]),
             *said,
         ]
 
