@@ -256,10 +256,18 @@ def _doctor(words: argparse.Namespace) -> int:
 def _ctl(words: argparse.Namespace) -> int:
     from device.client import call
     from device.home import socket_path
+    from device.messages import from_words
 
     text = " ".join(words.message)
+    if not text.startswith("{"):
+        answer = call(socket_path(), from_words(words.message))
+        if not answer.get("ok"):
+            _say(f"{answer.get('error', 'the box refuses, and does not say why.')}")
+            return FAILED
+        _print(answer.get("value", answer))
+        return DONE
     try:
-        message = json.loads(text) if text.startswith("{") else {"do": text}
+        message = json.loads(text)
     except (ValueError, RecursionError):
         raise PanelError(f'message {text[:40]!r}: not JSON; for example \'{{"do": "start"}}\'.') from None
     answer = call(socket_path(), message)
@@ -389,7 +397,12 @@ def _parser() -> argparse.ArgumentParser:
 
     ctl = _verb(verbs, "ctl", _ctl, "talk to a running box")
     ctl.add_argument(
-        "message", nargs="+", help="start, stop, toggle, rewind, next, panic, quit, state, or a JSON message"
+        "message",
+        nargs="+",
+        metavar="WORD",
+        help="start, stop, toggle, rewind, next, undo, redo, hold, generate, home, tap, panic, quit, state; "
+        "a setting and its value (bpm 140; voice.1.density 0.7; A 0.25; slot 3), or alone, to be told it; "
+        "learn, and what the next control change is to move; or a JSON message (docs/formats.md)",
     )
 
     demo = _verb(verbs, "demo", _demo, "make a dozen demo loops")

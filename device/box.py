@@ -69,7 +69,8 @@ class Box:
         """What is wrong at this moment, in sentences."""
         lost = [port for port in self.panel.midi if port.errors]
         said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
-        asked: list[Any] = [self.panel.knobs, self.sync, self.controls, *self.panel.inputs, self.cabling]
+        asked: list[Any] = [self.panel.knobs, self.hands, self.sync, self.controls]
+        asked += [*self.panel.inputs, self.cabling]
         return [*(part.complaint for part in asked if part and part.complaint), *said]
 
     def memory(self) -> dict[str, Any]:

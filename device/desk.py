@@ -6,12 +6,14 @@ Whoever asks (a knob, a control change, a message) goes through here, so that on
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from math import log
 from typing import Any, NamedTuple
 
-from device.clock import BPM_HIGH, BPM_LOW
-from device.errors import SettingsError
-from device.history import History
+from device.clock import BPM_HIGH, BPM_LOW, NS_PER_MS
+from device.errors import ModelError, SettingsError
+from device.history import GESTURE_NS, History
 from device.pitch import LANE, MIDDLE_C, OCTAVE
 from device.player import Player
 from device.settings import ACTIONS, FREE, Settings, shown, spec_of
@@ -19,6 +21,9 @@ from device.specs import GATES, KNOB_NAMES, VOICES, Spec
 from device.tap import Tap
 
 ON = 0.5  # a share of the travel from which a switch is on
+AT_ONCE = 0  # of a change that is one by itself, however soon after another
+TAPS_NS = 4000 * NS_PER_MS  # taps that follow each other so soon are one change
+ALWAYS = 2**62  # ns: the notes of one recording are one change
 
 
 class Moment(NamedTuple):
@@ -42,8 +47,9 @@ class Desk:
         self.changes = 0  # made since the start
         self._history: History[Moment] = History()
         self._tap = Tap()
-        self._random = random.Random(player.settings.seed)
+        self._seed: int | None = None  # of the places that `generate` goes through
         self._cv = [0.0] * len(KNOB_NAMES)
+        self._recorded: list[int] = []  # semitones, since the recording began or the lane began again
         self._actions: dict[str, Callable[[], None]] = {
             "start": transport.start,
             "stop": transport.stop,
@@ -61,19 +67,43 @@ class Desk:
     # --- by name -----------------------------------------------------------------------------------------
 
     def change(self, key: str, value: object) -> None:
-        """Set one setting; SettingsError says what is wrong with it."""
-        key = self._of_voice(key)
-        wanted = self.player.settings.changed(key, value)
-        if wanted != self.player.settings:
-            self._about_to(key)
-            self.player.change(key, value)
+        """Set one setting, `slot` or the edited `voice`; SettingsError says what is wrong with it."""
+        if key in ("slot", "slots"):
+            wanted = [value] if key == "slot" else value
+            self.choose(self.player.settings.changed("slots", wanted).slots)
+        elif key == "voice":
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= VOICES:
+                raise SettingsError(f"voice = {shown(value)}: expected a whole number from 1 to {VOICES}")
+            self.voice = value - 1
+        else:
+            key = self._of_voice(key)
+            self._apply(key, lambda settings: settings.changed(key, value))
 
     def nudge(self, key: str, by: float) -> None:
         """Move one setting by so much, as far as its range goes."""
         key = self._of_voice(key)
-        if self.player.settings.nudged(key, by) != self.player.settings:
-            self._about_to(key)
-            self.player.nudge(key, by)
+        self._apply(key, lambda settings: settings.nudged(key, by))
+
+    def value(self, key: str) -> Any:
+        """What is set now, by its name; of `voices.NAME` that of every voice where they differ."""
+        if key in KNOB_NAMES:
+            return self.knobs[KNOB_NAMES.index(key)]
+        if key in ("slot", "slots"):
+            return self.player.numbers
+        if key == "voice":
+            return self.voice + 1
+        settings = self.player.settings
+        value = settings.value(self._of_voice(key))
+        if key.startswith("voices."):
+            each = [getattr(voice, key.removeprefix("voices.")) for voice in settings.voices]
+            return each if any(one != value for one in each) else value
+        return value
+
+    def parts(self, target: str) -> list[str]:
+        """What a target stands for: `voices.NAME` for a setting of each voice, `edit.NAME` for one of one."""
+        if target.startswith("voices."):
+            return [f"voice.{voice + 1}.{target.removeprefix('voices.')}" for voice in range(VOICES)]
+        return [self._of_voice(target)]
 
     def move(self, target: str, share: float) -> None:
         """Put a knob, a setting, the slot or the edited voice where a share 0..1 of its travel is."""
@@ -81,9 +111,8 @@ class Desk:
             self.turn(KNOB_NAMES.index(target), share)
         elif target == "slot":
             filled = sorted(self.player.library)
-            number = filled[_place(share, len(filled))] if filled else 0
-            if number and self.player.numbers != [number]:
-                self.choose([number])
+            if filled and not self.same(target, share):
+                self.choose([filled[_place(share, len(filled))]], GESTURE_NS)
         elif target == "voice":
             self.voice = _place(share, self._voices())
         elif target in ACTIONS:
@@ -91,6 +120,12 @@ class Desk:
                 self.act(target)
         elif target != FREE:
             self.change(target, _value(spec_of(target), share))
+
+    def move_each(self, target: str, shares: Mapping[str, float]) -> None:
+        """Put some settings of those that a target `voices.NAME` stands for each where its share is."""
+        name = target.removeprefix("voices.")
+        values = {int(key.split(".")[1]) - 1: _value(spec_of(key), share) for key, share in shares.items()}
+        self._apply(target, lambda settings: settings.changed_each(name, values))
 
     def share_of(self, target: str) -> float | None:
         """Where something is, as a share 0..1 of its travel; None where it has no place."""
@@ -100,7 +135,7 @@ class Desk:
             filled, playing = sorted(self.player.library), self.player.numbers
             return _share(filled.index(playing[0]), len(filled)) if playing else None
         if target == "voice":
-            return _share(self.voice, self._voices())
+            return _share(min(self.voice, self._voices() - 1), self._voices())
         if target in ACTIONS or target == FREE:
             return None
         key = self._of_voice(target)
@@ -108,8 +143,15 @@ class Desk:
 
     def same(self, target: str, share: float) -> bool:
         """Whether a share of the travel of something is where it is already, as near as it can tell."""
-        if target in KNOB_NAMES or target in ("slot", "voice"):
+        if target in KNOB_NAMES:
             return self.share_of(target) == share
+        if target == "slot":
+            filled, playing = sorted(self.player.library), self.player.numbers
+            return bool(filled and playing) and filled[_place(share, len(filled))] == playing[0]
+        if target == "voice":
+            return _place(share, self._voices()) == self.voice
+        if target in ACTIONS or target == FREE:
+            return True
         key = self._of_voice(target)
         return _value(spec_of(key), share) == self.player.settings.value(key)
 
@@ -147,13 +189,16 @@ class Desk:
 
     def generate(self) -> None:
         """Four knobs anywhere: the same seed goes through the same places."""
-        self._about_to("generate")
+        if self._seed != self.player.settings.seed:
+            self._seed = self.player.settings.seed
+            self._random = random.Random(self._seed)
+        self._about_to("generate", within=AT_ONCE)
         self.knobs = [self._random.random() for _ in KNOB_NAMES]
         self._turn()
 
     def go_home(self) -> None:
         """The knobs where the setting `home` says."""
-        self._about_to("home")
+        self._about_to("home", within=AT_ONCE)
         self.knobs = list(self.player.settings.home)
         self._turn()
 
@@ -164,30 +209,50 @@ class Desk:
 
     # --- slots, tempo, pitch -----------------------------------------------------------------------------
 
-    def choose(self, numbers: Sequence[int]) -> None:
+    def choose(self, numbers: Sequence[int], within: int = AT_ONCE) -> None:
         """Let other slots play from the next bar line on."""
-        before = self._now()
+        before, playing = self._now(), self.player.waiting or self.player.ensemble.names
+        if list(numbers) == self.player.numbers and len(numbers) == len(playing):
+            return
         self.player.choose(numbers)
-        self._about_to("slots", before)
+        self._about_to("slots", before, within)
 
     def choose_next(self) -> None:
         """The filled slot after the one that plays."""
+        if not self.player.library:
+            raise ModelError("next: no slot is filled; learn some loops first.")
         before = self._now()
         self.player.choose_next()
-        self._about_to("slots", before)
+        if tuple(self.player.numbers) != before.slots:
+            self._about_to("slots", before, AT_ONCE)
 
     def tap(self, now: int | None = None) -> None:
         """Tap the tempo: from the second tap on it is heard."""
         bpm = self._tap.tap(self.player.time.now() if now is None else now)
         if bpm is not None:
-            self.change("bpm", min(BPM_HIGH, max(BPM_LOW, round(bpm, 2))))
+            wanted = min(BPM_HIGH, max(BPM_LOW, round(bpm, 2)))
+            self._apply("bpm", lambda settings: settings.changed("bpm", wanted), TAPS_NS)
+
+    def map(self, number: str, target: str) -> str:
+        """Let a control change move this, and no other one; return what it moved until now."""
+
+        def mapped(settings: Settings) -> Settings:
+            for known, moved in settings.cc:
+                if moved == target:
+                    settings = settings.changed(f"cc.{known}", "")
+            return settings.changed(f"cc.{number}", target)
+
+        former = moved_by(self.player.settings, number)
+        self._apply(f"cc.{number}", mapped, AT_ONCE)
+        return former
 
     def record(self, voice: int | None) -> None:
         """Let the notes that come in be the pitch lane of a voice; None: no longer."""
         if voice is not None and not 0 <= voice < VOICES:
             raise SettingsError(f"record: voice {voice + 1}, expected 1 to {VOICES}")
         self.recording = voice
-        self._recorded: list[int] = []
+        self._recorded = []
+        self._history.rest()
 
     def note(self, note: int) -> None:
         """A note has come in: the next of the lane that is recorded. After eight it begins again."""
@@ -197,10 +262,16 @@ class Desk:
         above = note - MIDDLE_C - how.key - OCTAVE * how.octave
         while abs(above) > 4 * OCTAVE:
             above -= OCTAVE if above > 0 else -OCTAVE
-        self._recorded = [*(self._recorded if len(self._recorded) < LANE else []), above]
+        lane = [*(self._recorded if len(self._recorded) < LANE else []), above]
+        self._recorded = lane
         voice = f"voice.{self.recording + 1}"
-        self.change(f"{voice}.pitch", list(self._recorded))
-        self.change(f"{voice}.pitch_length", len(self._recorded))
+        self._apply(
+            f"{voice}.pitch",
+            lambda settings: settings.changed(f"{voice}.pitch", lane).changed(
+                f"{voice}.pitch_length", len(lane)
+            ),
+            ALWAYS,
+        )
 
     # --- undo --------------------------------------------------------------------------------------------
 
@@ -216,9 +287,12 @@ class Desk:
         if moment is None:
             return
         self.changes += 1
-        tempo = self.player.settings.bpm if self.player.slaved else moment.settings.bpm
-        self.player.apply(lambda _: moment.settings.changed("bpm", tempo))
+        now = self.player.settings
+        tempo = now.bpm if self.player.slaved else moment.settings.bpm
+        wanted = replace(moment.settings, bpm=tempo, slots=now.slots)
+        self.player.apply(lambda _: wanted)
         self.knobs = list(moment.knobs)
+        self._recorded = []
         there = [number for number in moment.slots if number in self.player.library]
         if there and there != self.player.numbers:
             self.player.choose(there)
@@ -228,11 +302,24 @@ class Desk:
         player = self.player
         return Moment(player.settings, tuple(self.knobs), tuple(player.numbers))
 
-    def _about_to(self, what: str, before: Moment | None = None) -> None:
+    def _about_to(self, what: str, before: Moment | None = None, within: int = GESTURE_NS) -> None:
         self.changes += 1
-        self._history.changed(what, before or self._now(), self.player.time.now())
+        self._history.changed(what, before or self._now(), self.player.time.now(), within)
 
     # --- within ------------------------------------------------------------------------------------------
+
+    def _apply(self, key: str, changed: Callable[[Settings], Settings], within: int | None = None) -> None:
+        """Change settings by a function, as what is told by a key; nothing where it makes no difference."""
+        now = self.player.settings
+        wanted = changed(now)
+        if wanted == now:
+            return
+        if within is None:
+            within = AT_ONCE if not key.startswith("cc.") and spec_of(key).kind is bool else GESTURE_NS
+        self._about_to(key, within=within)
+        self.player.apply(lambda settings: wanted if settings is now else changed(settings), key)
+        if key in ("cv", "cv_amount"):
+            self._turn()
 
     def _turn(self) -> None:
         if not self.held:
@@ -243,6 +330,12 @@ class Desk:
 
     def _voices(self) -> int:
         return max(GATES, min(VOICES, self.player.ensemble.voices))
+
+
+def moved_by(settings: Settings, number: str) -> str:
+    """What a control change "CHANNEL.NUMBER" moves; "" where it moves nothing."""
+    mapped = dict(settings.cc)
+    return mapped.get(number) or mapped.get(number.rpartition(".")[2], "")
 
 
 def _place(share: float, count: int) -> int:
@@ -266,6 +359,8 @@ def _value(spec: Spec, share: float) -> Any:
         raise SettingsError(f"{shown(spec.says)}: cannot be turned, only set")
     if spec.kind is int:
         return int(spec.low) + _place(share, int(spec.high - spec.low) + 1)
+    if spec.by_ratio:
+        return round(spec.low * (spec.high / spec.low) ** share, 4)
     return round(spec.low + share * (spec.high - spec.low), 4)
 
 
@@ -278,4 +373,6 @@ def _share_of_value(spec: Spec, value: Any) -> float | None:
         return None
     if spec.kind is int:
         return _share(int(value - spec.low), int(spec.high - spec.low) + 1)
+    if spec.by_ratio:
+        return log(value / spec.low) / log(spec.high / spec.low)
     return (value - spec.low) / (spec.high - spec.low)

@@ -1,22 +1,46 @@
 """The panel's language: what knobs and buttons do, alone and together. Knows no pins and plays nothing.
 
 PLAY starts when it is pressed and stops when it is let go, so that it can be held while knobs turn; SHIFT,
-PLAY and SLOT each give the four knobs a layer of other things to turn.
+PLAY and SLOT each give the four knobs a layer of other things to turn. Whether a press is one with SHIFT is
+settled when the button goes down: it does not matter which of the two is let go first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from device.clock import NS_PER_MS
-from device.desk import Desk
+from device.desk import ON, Desk
+from device.errors import ModelError
+from device.settings import ACTIONS, Settings
 from device.specs import KNOB_NAMES
 from device.takeover import taken_over
 from hw.panel import Panel
 from hw.sim import SimKnobs
 
 TWICE_NS = 400 * NS_PER_MS  # between two presses that are a double one
+REST_NS = 250 * NS_PER_MS  # a knob that moved a shorter time ago is still in the same hand
 LAYERS = ("SHIFT", "PLAY", "SLOT")  # when two are held, the first of them counts
+
+# What a button does when it is let go, alone and with SHIFT, if no knob was turned meanwhile ...
+SHORT = {
+    ("PLAY", False): "stop",
+    ("SLOT", False): "next",
+    ("SLOT", True): "undo",
+    ("LEARN", True): "generate",
+}
+# ... and when it is held for long. PLAY waits until it is let go: a knob may yet be turned.
+LONG = {("PLAY", False): "rewind", ("SLOT", True): "redo", ("LEARN", True): "home"}
+
+
+@dataclass
+class Press:
+    """A button that is down: whether SHIFT was when it went down, and what letting it go will do."""
+
+    shifted: bool
+    deed: str
+    used: bool = False  # for something else: letting it go does nothing
 
 
 class Hands:
@@ -25,11 +49,13 @@ class Hands:
     def __init__(self, panel: Panel, desk: Desk) -> None:
         self.panel = panel
         self.desk = desk
+        self.complaint = ""  # what the last press asked for and could not be done
         self._at = list(panel.knobs.values)  # where each knob was when it last moved something
+        self._turned = [("", -REST_NS)] * len(KNOB_NAMES)  # in which layer each was turned last, and when
         self._places: dict[str, float] = {}  # of targets that knobs turn, finer than their values
-        self._held: dict[str, bool] = {}  # buttons that are down, and whether something was done with them
-        self._shifted = -TWICE_NS  # when SHIFT was pressed last
-        self._started = False  # by the press of PLAY that is still held
+        self._held: dict[str, Press] = {}
+        self._shifted = -TWICE_NS  # when SHIFT was pressed last, for nothing else
+        desk.patch(panel.knobs.cv)
 
     @property
     def layer(self) -> str:
@@ -58,78 +84,88 @@ class Hands:
             if action == "press":
                 self._press(button)
             elif action == "hold" and button in self._held:
-                self._hold(button)
+                self._hold(button, self._held[button])
             elif action == "release" and button in self._held:
-                self._release(button)
+                self._release(button, self._held.pop(button))
+
+    # --- knobs -------------------------------------------------------------------------------------------
 
     def _turn(self, knob: int, before: float, now: float) -> None:
         desk, settings = self.desk, self.desk.player.settings
-        layer = self.layer
-        if layer:
-            self._held[layer] = True
-        targets: Sequence[str] = {
-            "": KNOB_NAMES,
-            "SHIFT": settings.shift,
-            "PLAY": settings.play_layer,
-            "SLOT": settings.slot_layer,
-        }[layer]
-        target = targets[knob]
-        key = f"{desk.voice}.{target}"
-        place = self._places.get(key)
-        if place is None or not desk.same(target, place):  # it was set elsewhere, or never turned
-            place = desk.share_of(target)
-        if place is None:
-            place = before
-        place = self._places[key] = taken_over(place, before, now, settings.takeover)
-        if not desk.same(target, place):
-            desk.move(target, place)
+        target = self._layer_of(knob, settings)[knob]
+        if target in ACTIONS:
+            if before < ON <= now:
+                self._act(target)
+            return
+        parts = desk.parts(target)
+        moved = {}
+        for part in parts:
+            place = self._places.get(part)
+            if place is None or not desk.same(part, place):  # it was set elsewhere, or never turned
+                place = desk.share_of(part)
+            if place is None:
+                place = before
+            place = self._places[part] = taken_over(place, before, now, settings.takeover)
+            if not desk.same(part, place):
+                moved[part] = place
+        if moved and len(parts) > 1:
+            desk.move_each(target, moved)
+        elif moved:
+            desk.move(target, moved[parts[0]])
+
+    def _layer_of(self, knob: int, settings: Settings) -> Sequence[str]:
+        """What the knobs turn. One that is being turned when a button goes down or up stays what it was."""
+        layer, then = self._turned[knob]
+        now = self.panel.time.now()
+        if now - then >= REST_NS:
+            layer = self.layer
+        self._turned[knob] = (layer, now)
+        if layer and layer == self.layer:
+            for press in self._held.values():
+                press.used = True
+        layers = {"SHIFT": settings.shift, "PLAY": settings.play_layer, "SLOT": settings.slot_layer}
+        return layers.get(layer, KNOB_NAMES)
+
+    # --- buttons -----------------------------------------------------------------------------------------
 
     def _press(self, button: str) -> None:
-        desk = self.desk
-        if button != "SHIFT" and "SHIFT" in self._held:
-            self._held["SHIFT"] = True
-            self._held[button] = False
+        desk, shift = self.desk, self._held.get("SHIFT")
+        shifted = button != "SHIFT" and shift is not None
+        press = self._held[button] = Press(shifted, SHORT.get((button, shifted), ""))
+        if shift is not None and shifted:
+            shift.used = True
             if button == "PLAY":
+                press.used = True
                 desk.tap()
-                self._held[button] = True
-            return
-        self._held[button] = False
-        if button == "SHIFT":
+        elif button == "SHIFT":
             now = self.panel.time.now()
-            if now - self._shifted < TWICE_NS:
+            twice = now - self._shifted < TWICE_NS
+            self._shifted = -TWICE_NS if twice else now
+            if twice:
                 desk.hold()
-                now = -TWICE_NS
-            self._shifted = now
         elif button == "PLAY" and not desk.player.playing:
+            press.deed = ""
             desk.transport.toggle()
-            self._held[button] = self._started = True
 
-    def _hold(self, button: str) -> None:
-        desk, shifted = self.desk, "SHIFT" in self._held
-        if button == "PLAY" and self._started:
-            self._started = False
-            desk.transport.rewind()
-        if self._held[button]:
+    def _hold(self, button: str, press: Press) -> None:
+        if press.used:
             return
-        self._held[button] = True
-        if shifted and button == "SLOT":
-            desk.redo()
-        elif shifted and button == "LEARN":
-            desk.go_home()
-        elif button == "PLAY" and not shifted:
-            desk.transport.rewind()
+        press.deed = LONG.get((button, press.shifted), "")
+        if button != "PLAY":
+            press.used = True
+            self._act(press.deed)
 
-    def _release(self, button: str) -> None:
-        desk, shifted = self.desk, "SHIFT" in self._held
-        done = self._held.pop(button)
-        self._started = self._started and button != "PLAY"
-        if done:
-            return
-        if shifted and button == "SLOT":
-            desk.undo()
-        elif shifted and button == "LEARN":
-            desk.generate()
-        elif button == "PLAY":
-            desk.transport.toggle()
-        elif button == "SLOT" and desk.player.library:
-            desk.choose_next()
+    def _release(self, button: str, press: Press) -> None:
+        if button == "SHIFT" and press.used:  # not the first of two
+            self._shifted = -TWICE_NS
+        if not press.used:
+            self._act(press.deed)
+
+    def _act(self, action: str) -> None:
+        """Do what a hand asks for; what cannot be done is said in `complaint`."""
+        self.complaint = ""
+        if action:
+            try:
+                self.desk.act(action)
+            except ModelError as error:
+                self.complaint = str(error)

@@ -7,10 +7,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
+
+from device.errors import SettingsError
+from device.settings import spec_of
+from device.specs import BOX_SPECS, KNOB_NAMES
 
 LONGEST = 2 * 2**20  # bytes of a line: the largest slot in base64 fits
 LONGEST_PLAIN = 4096  # bytes of a line that holds no slot
@@ -61,10 +66,16 @@ class Turn(Message, tag="turn", frozen=True):
 
 
 class Set(Message, tag="set", frozen=True):
-    """Change one setting, by its name in the settings file."""
+    """Change one setting, by its name in the settings file; also `slot`, and the `voice` that is edited."""
 
     key: str
     value: Any
+
+
+class Get(Message, tag="get", frozen=True):
+    """Ask for the value of one setting, by its name; also of a knob, `slots` and `voice`."""
+
+    key: str
 
 
 class Nudge(Message, tag="nudge", frozen=True):
@@ -151,6 +162,7 @@ Request = (
     | Quit
     | Turn
     | Set
+    | Get
     | Nudge
     | Slots
     | Next
@@ -168,7 +180,57 @@ Request = (
     | Watch
 )
 decode = msgspec.json.Decoder(Request).decode
-KNOWN = "Known are " + ", ".join(str(kind.__struct_config__.tag) for kind in get_args(Request)) + "."
+KINDS = {str(kind.__struct_config__.tag): kind for kind in get_args(Request)}
+KNOWN = f"Known are {', '.join(KINDS)}."
+
+
+def from_words(words: Sequence[str]) -> dict[str, Any]:
+    """The message that a few words stand for: a message's name and what it needs, or a setting and a value.
+
+    A value is JSON where it can be read as such, else a word; several are a list. SettingsError where the
+    first word is no message and no setting.
+
+    >>> from_words(["bpm", "140"]), from_words(["bpm"]), from_words(["slot", "3"])
+    ({'do': 'set', 'key': 'bpm', 'value': 140}, {'do': 'get', 'key': 'bpm'}, {'do': 'slots', 'slots': [3]})
+    >>> from_words(["nudge", "voices.density", "-0.1"])
+    {'do': 'nudge', 'key': 'voices.density', 'by': -0.1}
+    """
+    first, rest = words[0], [_value(word) for word in words[1:]]
+    if first in ("slot", "slots"):
+        return {"do": "slots", "slots": rest} if rest else {"do": "get", "key": "slots"}
+    if (kind := KINDS.get(first)) and not (rest and first in BOX_SPECS):  # `home` is both
+        names = kind.__struct_fields__
+        if len(rest) > len(names):
+            raise SettingsError(f"{first}: words after it: {len(rest)}, expected at most {len(names)}.")
+        texts = {"key", "target", "knob"}  # a setting may be called like a number
+        given = zip(names, words[1:], rest, strict=False)
+        return {"do": first} | {name: word if name in texts else value for name, word, value in given}
+    if first in KNOB_NAMES and rest:
+        return {"do": "turn", "knob": first, "to": rest[0]}
+    several = _is_list(first)
+    if not rest:
+        return {"do": "get", "key": first}
+    value = rest if len(rest) > 1 or (several and not isinstance(rest[0], list)) else rest[0]
+    return {"do": "set", "key": first, "value": value}
+
+
+def _value(word: str) -> Any:
+    try:
+        return msgspec.json.decode(word)
+    except (msgspec.DecodeError, RecursionError):
+        return word
+
+
+def _is_list(key: str) -> bool:
+    """Whether the setting of that name is a list; SettingsError where there is none."""
+    if key in (*KNOB_NAMES, "voice") or key.startswith("cc."):
+        return False
+    try:
+        return spec_of(key).most > 0
+    except SettingsError:
+        raise SettingsError(
+            f"{key!r} is neither a setting (bpm, voices.density, voice.1.note) nor a message. {KNOWN}"
+        ) from None
 
 
 class Published(msgspec.Struct, frozen=True):
@@ -201,10 +263,11 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, omit_defaults=True):
-    """What comes back: `ok`, and the error in one sentence, what came of it, or the state."""
+    """What comes back: `ok`, and the error in one sentence, what came of it, a value, or the state."""
 
     ok: bool
     error: str | None = None
     says: str | None = None
+    value: Any | UnsetType = UNSET
     memory: dict[str, Any] | None = None
     state: Published | None = None

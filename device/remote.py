@@ -161,6 +161,8 @@ class Remote:
                 _turn(box, knob, to, by)
             case messages.Set(key, value):
                 desk.change(key, value)
+            case messages.Get(key):
+                return Answer(True, value=desk.value(key))
             case messages.Nudge(key, by):
                 desk.nudge(key, by)
             case messages.Slots(numbers):

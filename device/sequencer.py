@@ -139,7 +139,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
                 Hit(
                     beat + stroke * apart,
                     voice,
-                    _stroke_length(length, apart, size, strokes, last_one),
+                    _stroke_length(length, apart, size, strokes, last_one, timed),
                     _velocity(level * (1 - how.ratchet_decay) ** stroke, how),
                     how.channel - 1,
                     note,
@@ -157,10 +157,15 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
     return hits
 
 
-def _stroke_length(length: float, apart: float, size: float, strokes: int, last: bool) -> float:
-    """A gate that is a share of its step is that share of a stroke; a longer one ends where it would."""
+def _stroke_length(length: float, apart: float, size: float, strokes: int, last: bool, timed: bool) -> float:
+    """A gate that is a share of its step is that share of a stroke; a longer one ends where it would.
+
+    One of milliseconds is as long as ever, if the next stroke lets it.
+    """
     if strokes == 1:
         return length
+    if timed:
+        return length if last else min(length, apart)
     if length <= size:
         return length / strokes
     return length - (strokes - 1) * apart if last else apart

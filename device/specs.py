@@ -24,6 +24,7 @@ class Spec:
     """One setting: its kind (int, float, bool or str), range, unit and meaning.
 
     `choices` are the words that a str may be; `most` above 0 makes it a list of `least` to `most` values.
+    `by_ratio`: even turns of a knob multiply it evenly, as ears hear it.
     """
 
     kind: type
@@ -34,6 +35,7 @@ class Spec:
     choices: tuple[str, ...] = ()
     least: int = 0
     most: int = 0
+    by_ratio: bool = False
 
 
 def _word(says: str, *choices: str) -> Spec:
@@ -92,7 +94,7 @@ VOICE_SPECS = {
     "multiply": Spec(int, 1, 8, "", "the voice runs so many times faster"),
     "swing": Spec(float, 0.5, 0.75, "", "share of a step pair given to its first step; 0.5 straight"),
     "groove": Spec(float, 0, 1, "", "how much of the learned offsets is played"),
-    "gate": Spec(float, 0.02, STEPS, "steps", "length of a gate and of a note"),
+    "gate": Spec(float, 0.02, STEPS, "steps", "length of a gate and of a note", by_ratio=True),
     "gate_ms": Spec(float, 0, 2000, "ms", "their length in milliseconds; 0: as `gate` says"),
     "tie": Spec(bool, 0, 1, "", "a gate that lasts to the next hit is held over"),
     "probability": Spec(float, 0, 1, "", "chance that a hit plays"),
@@ -106,7 +108,9 @@ VOICE_SPECS = {
     "note": Spec(int, 0, 127, "", "MIDI note"),
     "velocity_low": Spec(int, 1, 127, "", "MIDI velocity of the softest hit"),
     "velocity_high": Spec(int, 1, 127, "", "MIDI velocity of the loudest hit"),
-    "velocity_curve": Spec(float, 0.25, 4, "", "exponent between them: below 1 louder, above 1 softer"),
+    "velocity_curve": Spec(
+        float, 0.25, 4, "", "exponent between them: below 1 louder, above 1 softer", by_ratio=True
+    ),
     "cc": Spec(
         int, -1, CONTROLLERS - 1, "", "control change that tells a hit's velocity before it; -1: none"
     ),

@@ -6,7 +6,7 @@ make the value jump, and no part of its travel may be dead.
 
 from __future__ import annotations
 
-SAME = 1 / 256  # of the travel: a knob that is so near to its value has it
+SAME = 1 / 1024  # of the travel, a position of the converter: a knob that is so near to its value has it
 SLOWEST, FASTEST = 0.1, 10.0  # how fast a value may move against its knob (Plaits clamps its skew alike)
 
 

@@ -85,3 +85,30 @@ def test_a_change_makes_other_settings_and_leaves_these():
     assert settings.voices[2].swing == 0.5
     with pytest.raises(SettingsError):
         settings.changed("voice.3.swing", 0.9)
+
+
+def test_what_a_control_change_moves_is_known_by_its_key_with_and_without_a_channel():
+    settings = Settings().changed("cc.10.74", "bpm")
+
+    assert settings.value("cc.10.74") == "bpm"
+    assert settings.value("cc.16") == "A"
+    assert settings.value("cc.9.74") == ""
+    for key, value, _ in settings.differences(Settings()):
+        assert settings.value(key) == value
+
+
+def test_a_nudge_turns_a_switch_over_and_takes_the_next_word():
+    settings = Settings().nudged("voice.1.mute", 1).nudged("clock", 1).nudged("voice.2.scale", -1)
+
+    assert settings.voices[0].mute
+    assert not settings.nudged("voice.1.mute", 1).voices[0].mute
+    assert settings.clock == "jack"
+    assert settings.voices[1].scale == "chromatic", "there is none before"
+
+
+def test_several_voices_can_be_changed_each_to_its_own():
+    settings = Settings().changed_each("length", {0: 5, 3: 7})
+
+    assert [voice.length for voice in settings.voices[:5]] == [5, 32, 32, 7, 32]
+    with pytest.raises(SettingsError, match="voice.2.length = 33"):
+        settings.changed_each("length", {1: 33})
