@@ -88,8 +88,7 @@ def _display(words: argparse.Namespace) -> int:
 def _keep(words: argparse.Namespace) -> int:
     from device.keeper import run
 
-    run(Path(words.socket), Path(words.file))
-    return DONE
+    return run(Path(words.socket), Path(words.file))
 
 
 def _patchbay(words: argparse.Namespace) -> int:

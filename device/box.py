@@ -5,6 +5,7 @@ Opens nothing and decides nothing musical.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from device.cabling import Cabling
@@ -12,7 +13,7 @@ from device.controls import Controls
 from device.desk import Desk
 from device.engine import Engine
 from device.hands import Hands
-from device.memory import Memory
+from device.memory import Memory, Today
 from device.notes import PROGRAM
 from device.player import Player
 from device.settings import Settings
@@ -37,17 +38,21 @@ class Box:
         tape: Tape | None = None,
         memory: Memory | None = None,
         origin: Settings | None = None,
+        knobs: Sequence[float] | None = None,
     ) -> None:
-        """`memory` is what was left when it was last switched off, `origin` the settings of the file."""
-        self._memory = memory or Memory()
-        self._began = player.settings
-        self._origin = origin or player.settings
+        """`memory` is what was left when it was last switched off, `origin` the settings of the file.
+
+        `knobs` is where they begin, wherever they were left.
+        """
+        left = memory or Memory()
         self.panel = panel
         self.player = player
         self.engine = Engine(panel, time, player, tape)
         self.sync = Sync(self.engine)
-        self.desk = Desk(player, self.sync, self._memory.knobs or panel.knobs.values)
-        self.desk.voice = self._memory.voice
+        self.desk = Desk(player, self.sync, knobs or left.knobs or panel.knobs.values)
+        self.desk.voice = left.voice
+        began = player.settings
+        self._today = Today(left, origin or began, began, player.numbers, self.desk.knobs)
         player.turn(self.desk.places)
         self.hands = Hands(panel, self.desk)
         self.controls = Controls(self.desk)
@@ -75,15 +80,8 @@ class Box:
 
     def memory(self) -> dict[str, Any]:
         """What is to be remembered over night."""
-        settings = self.player.settings
-        if self.player.slaved:  # the tempo is another's
-            settings = settings.changed("bpm", self._began.bpm)
-        return {
-            "settings": self._memory.kept(settings, self._began, self._origin),
-            "knobs": [round(knob, 6) for knob in self.desk.knobs],
-            "slots": self.player.numbers,
-            "voice": self.desk.voice,
-        }
+        player, desk = self.player, self.desk
+        return self._today.memory(player.settings, player.tempo, player.numbers, desk.knobs, desk.voice)
 
     def hear(self) -> None:
         """Take what has arrived at the MIDI inputs."""

@@ -1,7 +1,8 @@
 """Keeps what a running box remembers, in a process of its own: a slow disk never meets the clock.
 
-It asks the box once a second, and writes some seconds after the last change, or when the box is gone; what
-the box says last comes through stdin. Two generations are kept. It plays nothing and decides nothing.
+It asks the box once a second, and writes some seconds after the last change, or when the box is gone. Its
+stdin brings a line on what the box began with, and in the end what it says last. Two generations are kept.
+It plays nothing and decides nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 import msgspec
 
 from device.client import call
-from device.memory import Memory, pack, unpack
+from device.memory import LARGEST, Memory, digest, pack, unpack
 from device.slots import write_safely
 from hw.errors import PanelError
 
@@ -27,16 +28,23 @@ ASK_S = 1.0
 QUIET_S = 3.0  # after the last change
 LONGEST_S = 15.0  # a player who turns without end is written down all the same
 NICE = 10
+DONE, FAILED = 0, 1  # exit status
 
 
-def run(socket: Path, file: Path) -> None:
-    """Keep the memory of the box at `socket` in `file` until stdin ends."""
+def run(socket: Path, file: Path) -> int:
+    """Keep the memory of the box at `socket` in `file` until stdin ends; FAILED where it is not kept."""
     for number in (signal.SIGINT, signal.SIGTSTP, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the box ends first, and then this
     os.nice(NICE)
-    keeper = Keeper(lambda data: save(file, data))
-    last = b""
     stdin = sys.stdin.fileno()
+    said = b""
+    while b"\n" not in said:
+        piece = os.read(stdin, 65536)
+        if not piece:
+            return DONE  # the box was gone before it had said anything
+        said += piece
+    began, _, last = said.partition(b"\n")
+    keeper = Keeper(lambda data: save(file, data), began.decode())
     while True:
         ready, _, _ = select.select([stdin], [], [], ASK_S)
         if ready:
@@ -45,50 +53,60 @@ def run(socket: Path, file: Path) -> None:
             if piece:
                 continue
             break
-        with contextlib.suppress(PanelError):
+        with contextlib.suppress(PanelError, OSError, msgspec.DecodeError):
             answer = call(socket, {"do": "memory"}, wait=2 * ASK_S)
             if isinstance(memory := answer.get("memory"), dict):
                 keeper.saw(memory, time.monotonic())
     with contextlib.suppress(msgspec.DecodeError):
         keeper.saw(msgspec.json.decode(last), time.monotonic())
-    keeper.end()
+    return DONE if keeper.end() else FAILED
 
 
 class Keeper:
-    """Decides when what was seen is written."""
+    """Decides when what was seen is written. `began`: the digest of what needs no writing.
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    `write` may raise OSError: the disk is full, say. It is then asked again later.
+    """
+
+    def __init__(self, write: Callable[[bytes], None], began: str) -> None:
         self._write = write
-        self._written: dict[str, Any] | None = None
-        self._seen: dict[str, Any] | None = None
+        self._written = began  # digest
+        self._seen = began
+        self._memory: dict[str, Any] = {}
         self._changed = self._dirty = 0.0
 
     def saw(self, memory: dict[str, Any], now: float) -> None:
         """The box remembers this at `now`, in seconds."""
-        if self._written is None:
-            self._written = memory  # as it began
-        if memory != self._seen:
-            if self._seen is None or self._seen == self._written:
+        seen = digest(memory)
+        if seen != self._seen:
+            if self._seen == self._written:
                 self._dirty = now
-            self._seen, self._changed = memory, now
-        if now - self._changed >= QUIET_S or now - self._dirty >= LONGEST_S:
-            self.end()
+            self._seen, self._memory, self._changed = seen, memory, now
+        if (now - self._changed >= QUIET_S or now - self._dirty >= LONGEST_S) and not self.end():
+            self._changed = self._dirty = now
 
-    def end(self) -> None:
-        """Write what is not written yet."""
-        if self._seen is not None and self._seen != self._written:
-            self._write(pack(self._seen))
+    def end(self) -> bool:
+        """Write what is not written yet; False where that is refused."""
+        if self._seen != self._written:
+            try:
+                self._write(pack(self._memory))
+            except OSError:
+                return False
             self._written = self._seen
+        return True
 
 
 def save(file: Path, data: bytes) -> None:
-    """Write a state file, whole or not at all; the one before is kept beside it if it was good."""
+    """Write a state file, whole or not at all; the one before is kept beside it if it was good.
+
+    Raises OSError where the disk is full or read-only; both are then as they were.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError, ValueError):
-        before = file.read_bytes()
+        before = _read(file)
         unpack(before, file.name)
         write_safely(previous(file), before)
-    with contextlib.suppress(OSError):  # a full disk: the next change tries again
-        write_safely(file, data)
+    write_safely(file, data)
 
 
 def recall(file: Path) -> tuple[Memory, list[str]]:
@@ -96,12 +114,14 @@ def recall(file: Path) -> tuple[Memory, list[str]]:
     notes = []
     for path in (file, previous(file)):
         try:
-            memory = unpack(path.read_bytes(), path.name)
+            memory = unpack(_read(path), path.name)
         except FileNotFoundError:
             continue
         except (OSError, ValueError) as error:
             notes.append(str(error) if isinstance(error, ValueError) else f"{path.name}: {error.strerror}.")
             continue
+        if path != file and not notes:
+            notes.append(f"{file.name}: gone.")
         if notes:
             notes[-1] += " What was remembered before it is used."
         return memory, notes
@@ -112,3 +132,11 @@ def recall(file: Path) -> tuple[Memory, list[str]]:
 
 def previous(file: Path) -> Path:
     return file.with_suffix(".previous")
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a state file, one more than it may have at the most."""
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path.name}: not a file.")
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -19,8 +20,8 @@ from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
-from device.keeper import recall
-from device.memory import Memory
+from device.keeper import recall, save
+from device.memory import Memory, digest, pack
 from device.patching import Patching
 from device.pattern import BEATS_PER_BAR
 from device.player import Player
@@ -72,7 +73,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     for key, value in (("bpm", options.bpm), ("seed", options.seed)):
         if value is not None:
             settings = settings.changed(key, value)
-    library, slots, complaints = gather(options.slots, memory.slots or settings.slots)
+    library, slots, complaints = gather(options.slots, settings.slots)
     notes += complaints
     ensemble = Ensemble(slots)
     if ensemble.voices > VOICES:
@@ -98,9 +99,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     try:
         if options.knobs is not None:
             _turn(panel.knobs, options.knobs)
-            memory.knobs = None
         player = Player(time, ensemble, settings, library, panel.knobs.values, last)
-        box = Box(panel, time, player, tape, memory, origin)
+        box = Box(panel, time, player, tape, memory, origin, options.knobs)
         engine = box.engine
         _note_faults(engine)
         with contextlib.ExitStack() as stack:
@@ -109,7 +109,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
             if not options.simulated_time and options.patchbay:
                 _connect(box, options.patchbay, stack)
             if remote:
-                stack.enter_context(_keeper(options.keeper, remote, box))
+                stack.enter_context(_keeper(options.keeper, remote, box, say))
             if remote and options.display:
                 stack.enter_context(_display(options.display, remote))
                 panel.notes += claim()
@@ -224,18 +224,46 @@ def _signals(engine: Engine) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _keeper(command: Sequence[str] | None, remote: Remote, box: Box) -> Iterator[None]:
+def _keeper(
+    command: Sequence[str] | None, remote: Remote, box: Box, say: Callable[[str], None]
+) -> Iterator[None]:
     """Run the state keeper beside the engine; tell it in the end what is to be remembered."""
     if command is None:
         yield
         return
-    words = [*command, str(remote.path), str(home.state_path())]
-    child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    file, began = home.state_path(), digest(box.memory())
+    child = None
+    with contextlib.suppress(OSError):
+        child = subprocess.Popen(
+            [*command, str(remote.path), str(file)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,  # a display may be on it; the status tells
+            start_new_session=True,
+        )
+        assert child.stdin is not None
+        child.stdin.write(f"{began}\n".encode())
+        child.stdin.flush()
     try:
         yield
     finally:
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            child.communicate(msgspec.json.encode(box.memory()), timeout=KEEPER_ENDS_S)
+        memory = box.memory()
+        if not _kept(child, memory) and digest(memory) != began:  # the music is over, the disk may take long
+            try:
+                save(file, pack(memory))
+            except OSError as error:
+                say(f"{file}: {error.strerror}. What was changed by hand is not remembered.")
+
+
+def _kept(child: subprocess.Popen[bytes] | None, memory: dict[str, Any]) -> bool:
+    """Whether the keeper has kept what the box says last; where it takes long, it is left to it."""
+    if child is None:
+        return False
+    try:
+        child.communicate(msgspec.json.encode(memory), timeout=KEEPER_ENDS_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return child.returncode == 0
 
 
 @contextlib.contextmanager

@@ -67,6 +67,7 @@ class Player:
         self.score = Score(self._beats(RETRIGGER_NS))
         self.playing = False
         self.slaved = False  # whether another's clock leads
+        self.tempo = settings.bpm  # as hands have set it, whoever leads
         self.skipped = 0  # steps, jumped over after a long stall
         self.played = 0.0  # beats, before the last start
         self.line = float("inf")  # the bar line on which the scene that waits comes in
@@ -283,6 +284,8 @@ class Player:
     def apply(self, changed: Callable[[Settings], Settings], key: str = "") -> None:
         """Change settings by a function; when that is heard, the setting `change` says."""
         wanted = changed(self.settings)
+        if wanted.bpm != self.settings.bpm:
+            self.tempo = wanted.bpm
         if wanted.slots != self.settings.slots:
             self.choose(wanted.slots)
         when = wanted.change if key in HEARD or key.startswith(("voice", "edit")) or not key else "step"

@@ -499,3 +499,13 @@ def test_a_session_whose_bar_jumps_takes_the_box_along_without_a_burst(linked):
     places = (link._beat + (after - link._ns) * 100 / 60e9) % 4
     assert np.minimum(places, 4 - places).max() < 0.01
     assert np.diff(bars).min() > 0.3 * bar
+
+
+def test_the_tempo_that_hands_have_set_is_known_whoever_leads(make_box):
+    box = make_box(EVERY_BEAT)
+    box.desk.change("bpm", 97)
+
+    feed(box, [(S - NS_PER_MS, START), *clocks(140, 24 * 4, first=S)], until=5 * S)
+
+    assert box.player.settings.bpm == pytest.approx(140, abs=0.1)
+    assert box.player.tempo == 97
