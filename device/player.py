@@ -233,15 +233,15 @@ class Player:
         if not hits:
             return
         if start <= self._edge < until:
-            size, edge = size_of(scene.settings, track), self._edge
-            early = [hit.beat < edge and hit.step * size >= edge - HAIR for hit in hits]
+            edge = self._edge
+            early = [hit.beat < edge and hit.place >= edge - HAIR for hit in hits]
             hits = [
                 hit._replace(beat=edge) if is_early else hit
                 for hit, is_early in zip(hits, early, strict=True)
             ]
         last = self.score.sounded(track)
         first = self._from
-        self.score.add(hit for hit in hits if hit.beat >= first and (hit.step, hit.stroke) > last)
+        self.score.add(hit for hit in hits if hit.beat >= first and (hit.place, hit.stroke) > last)
 
     def _begin(self, beat: float, first: float) -> None:
         self.playing = True

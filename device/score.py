@@ -15,7 +15,7 @@ from device.sequencer import TRACKS, Hit
 
 # Order at one instant: what ends, ends first; then control change and pitch; then gates.
 END, NOTE, GATE = 0, 1, 2
-NOTHING = (-1, 0)  # before the first step and stroke
+NOTHING = (-1.0, 0)  # before the first place and stroke
 
 
 class Event(NamedTuple):
@@ -45,7 +45,7 @@ class Score:
         self._waiting: list[list[Pending]] = [[] for _ in range(TRACKS)]
         self._noted: list[Pending | None] = [None] * TRACKS  # the note is out, the gate is to rise
         self._sounding: list[Pending | None] = [None] * TRACKS
-        self._last = [NOTHING] * TRACKS  # step and stroke that sounded last
+        self._last = [NOTHING] * TRACKS  # place and stroke that sounded last
         self._next: float | None = None  # beat of the next event, as long as `_known`
         self._known = True
 
@@ -82,10 +82,10 @@ class Score:
         """The beat of the next hit of a track; infinite when none waits."""
         return self._waiting[track][0].gate if self._waiting[track] else float("inf")
 
-    def sounded(self, track: int) -> tuple[int, int]:
-        """Step and stroke that a track has sounded last; (-1, 0) before the first."""
+    def sounded(self, track: int) -> tuple[float, int]:
+        """Place and stroke that a track has sounded last; (-1, 0) before the first."""
         begun = self._noted[track]
-        return (begun.hit.step, begun.hit.stroke) if begun else self._last[track]
+        return (begun.hit.place, begun.hit.stroke) if begun else self._last[track]
 
     def take(self, until: float) -> list[Event]:
         """Remove and return the events up to and including a beat, in order."""
@@ -122,7 +122,9 @@ class Score:
             self._noted[track] = None
             self._sounding[track] = noted
         if sounding := self._sounding[track]:
-            self._sounding[track] = sounding._replace(end=min(sounding.end, beat), held=False)
+            end = min(sounding.end, beat)
+            hit = sounding.hit._replace(length=max(0.0, end - sounding.gate))
+            self._sounding[track] = sounding._replace(end=end, hit=hit, held=False)
 
     def cut(self) -> None:
         """Forget what sounds, on every track: it has been silenced. What waits, waits on."""
@@ -180,7 +182,7 @@ class Score:
         if noted and noted.gate <= until:
             self._noted[track] = None
             self._sounding[track] = noted
-            self._last[track] = (noted.hit.step, noted.hit.stroke)
+            self._last[track] = (noted.hit.place, noted.hit.stroke)
             self._trim(track, 0, 0)
             return Event(noted.gate, GATE, track, noted.hit)
         return None

@@ -19,6 +19,7 @@ STEP = 1 / STEPS_PER_BEAT  # in beats, of a voice that is neither divided nor mu
 EARLIEST = 0.5  # how far before its place a hit can sound, in steps of its voice
 LATEST = 1.0  # how far after it: half a step of offset and half a step of swing
 LOUDEST = 127
+PLACES = 6  # to which a place is rounded: the same one is the same number, whatever the size of the steps
 RATCHET_DRAW = 64  # added to a voice's number: its ratchets are drawn apart from its hits
 
 # The tracks: what sounds by itself. The first are the voices; then what jacks play that are no voice's.
@@ -35,7 +36,7 @@ class Hit(NamedTuple):
     velocity: int = 0  # MIDI, 1..127
     channel: int = 0  # MIDI, counted from 0
     note: int = -1
-    step: int = -1  # of its voice, counted from beat 0; -1 of what is no voice
+    place: float = -1.0  # of its step on the grid, in beats: where it would sound straight and undelayed
     lead: float = 0.0  # beats before, at which control change and note are sent
     tie: bool = False  # held over where it lasts to the next hit
     cc: int = -1  # control change that tells the velocity; -1: none
@@ -63,9 +64,11 @@ def track_hits(pattern: Pattern, settings: Settings, track: int, start: float, e
     size = size_of(settings, track)
     pulse = settings.trigger_ms * settings.bpm / MS_PER_MINUTE
     if track == RESET and not settings.reset_out:
-        return [Hit(0.0, RESET, pulse, step=0, timed=True)] if start <= 0.0 < end else []
+        return [Hit(0.0, RESET, pulse, place=0.0, timed=True)] if start <= 0.0 < end else []
     first, last = _steps(start, end, size)
-    return [Hit(n * size, track, pulse, step=n, timed=True) for n in range(first, last)]
+    return [
+        Hit(n * size, track, pulse, place=round(n * size, PLACES), timed=True) for n in range(first, last)
+    ]
 
 
 def size_of(settings: Settings, track: int) -> float:
@@ -121,6 +124,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
             continue
         if how.probability < 1.0 and chance(settings.seed, voice, step) >= how.probability:
             continue
+        on_grid = round(step * size, PLACES)
         beat = step * size + (step % 2) * late + row_offsets[place] * how.groove * size + delay
         level = row_velocities[place]
         note = how.note
@@ -143,7 +147,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
                     _velocity(level * (1 - how.ratchet_decay) ** stroke, how),
                     how.channel - 1,
                     note,
-                    step,
+                    on_grid,
                     lead,
                     how.tie and last_one,
                     how.cc,
@@ -153,7 +157,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
                 )
             )
         if level >= how.accent:
-            hits.append(Hit(beat, ACCENT, hits[-strokes].length, step=step, timed=timed))
+            hits.append(Hit(beat, ACCENT, hits[-strokes].length, place=on_grid, timed=timed))
     return hits
 
 

@@ -86,10 +86,12 @@ def make_box(slot):
 
     def make(wanted=None, settings=None, slots=None, bars=None, library=None, **more):
         time = SimTime()
-        panel = open_panel("sim", midi_port=None, time=time, remember=True)
+        settings = settings or Settings()
+        ports = {"outputs": len(settings.midi_out), "inputs": len(settings.midi_in)}
+        panel = open_panel("sim", midi_port=None, time=time, remember=True, **ports)
         last = bars * 4.0 if bars else float("inf")
         ensemble = Ensemble(slots or [slot])
-        player = Player(time, ensemble, settings or Settings(), library, panel.knobs.values, last)
+        player = Player(time, ensemble, settings, library, panel.knobs.values, last)
         box = Box(panel, time, player, Tape(), **more)
         if wanted is not None:
             play_pattern(box.engine, wanted)

@@ -397,13 +397,6 @@ def test_the_tempo_changes_at_once_or_exactly_on_the_bar(make_box, when):
         assert entry["at_ns"] - top == pytest.approx(wanted, abs=2)
 
 
-COUNTED = pytest.mark.xfail(
-    strict=False,
-    reason="the player counts steps of the old size, and leaves out what it thinks it has played",
-)
-
-
-@COUNTED
 @pytest.mark.parametrize(("when", "first"), [("now", 2.0), ("step", 2.0), ("bar", 4.0)])
 def test_what_the_clock_jack_does_changes_when_it_is_to(make_box, when, first):
     box = make_box(pattern("x" * 16), Settings(change=when))
@@ -417,7 +410,6 @@ def test_what_the_clock_jack_does_changes_when_it_is_to(make_box, when, first):
     assert after == pytest.approx(list(range(round(first), 7)))
 
 
-@COUNTED
 def test_a_voice_that_is_slowed_down_after_a_while_plays_on(make_box):
     box = make_box(pattern("x" * 16))
     box.engine.start()
@@ -429,14 +421,7 @@ def test_a_voice_that_is_slowed_down_after_a_while_plays_on(make_box):
     assert beats(box.engine, "gate1")[-4:] == pytest.approx([18.5, 19.0, 19.5, 20.0])
 
 
-ENDED = pytest.mark.xfail(
-    strict=False, reason="the end that a mute gives a gate is forgotten when the rest is decided anew"
-)
-
-
-@pytest.mark.parametrize(
-    ("when", "end"), [pytest.param("now", 1.1, marks=ENDED), ("step", 1.5), ("bar", 1.5)]
-)
+@pytest.mark.parametrize(("when", "end"), [("now", 1.1), ("step", 1.5), ("bar", 1.5)])
 def test_mute_now_ends_a_gate_that_sounds_and_mute_on_the_step_does_not(make_box, when, end):
     box = make_box(pattern("x...x...x...x..."), Settings(change=when).changed("voices.gate", 2.0))
     box.engine.start()
@@ -450,7 +435,6 @@ def test_mute_now_ends_a_gate_that_sounds_and_mute_on_the_step_does_not(make_box
     assert (len(downs) == 4) == (when == "bar")
 
 
-@ENDED
 def test_a_solo_now_ends_the_others(make_box):
     box = make_box(pattern("x" * 16, "x" * 16), Settings(change="now").changed("voices.gate", 0.9))
     box.engine.start()
