@@ -253,12 +253,14 @@ class Published(msgspec.Struct, frozen=True):
     density: float
     clock: str = "internal"  # what leads: internal, midi, jack or link
     awaited: bool = False  # it waits for a clock
+    follows: str = "auto"  # which one is to lead: the setting `clock`
     places: list[float] = []  # knobs with their CV
     held: bool = False
     voice: int = 1  # the one that is edited
     mutes: list[int] = []  # voices that are silent
     recording: int | None = None  # voice whose pitch lane takes notes in
     learning: str = ""  # what the next control change will move
+    learned: str = ""  # what was learned last, in a sentence
     changes: int = 0  # made since the start
 
 

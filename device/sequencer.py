@@ -18,6 +18,7 @@ from device.specs import VOICES
 STEP = 1 / STEPS_PER_BEAT  # in beats, of a voice that is neither divided nor multiplied
 EARLIEST = 0.5  # how far before its place a hit can sound, in steps of its voice
 LATEST = 1.0  # how far after it: half a step of offset and half a step of swing
+SHORTEST_MS = 1.0  # a gate: many modules see nothing shorter
 LOUDEST = 127
 PLACES = 6  # to which a place is rounded: the same one is the same number, whatever the size of the steps
 RATCHET_DRAW = 64  # added to a voice's number: its ratchets are drawn apart from its hits
@@ -116,7 +117,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
     row_hits, row_velocities, row_offsets = pattern.rows[voice]
     late = (2 * how.swing - 1) * size  # of every second step
     per_ms = settings.bpm / MS_PER_MINUTE
-    delay, lead = how.delay_ms * per_ms, settings.settle_ms * per_ms
+    delay, lead, shortest = how.delay_ms * per_ms, settings.settle_ms * per_ms, SHORTEST_MS * per_ms
     hits: list[Hit] = []
     for step in range(first, last):
         cycle, place = divmod(step - how.rotate, how.length)
@@ -143,7 +144,7 @@ def _voice_hits(pattern: Pattern, settings: Settings, voice: int, start: float, 
                 Hit(
                     beat + stroke * apart,
                     voice,
-                    _stroke_length(length, apart, size, strokes, last_one, timed),
+                    max(shortest, _stroke_length(length, apart, size, strokes, last_one, timed)),
                     _velocity(level * (1 - how.ratchet_decay) ** stroke, how),
                     how.channel - 1,
                     note,

@@ -16,6 +16,7 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from rich.console import Console, Group, RenderableType
@@ -27,6 +28,7 @@ from rich.text import Text
 from device.client import watch
 from device.messages import Answer, Published
 from device.pattern import STEPS, STEPS_PER_BEAT
+from device.specs import GATES, KNOB_NAMES
 
 CONTROL_KEYS = 6  # of what tcgetattr gives
 TURN = 0.02  # of a knob's travel, for one key
@@ -37,11 +39,29 @@ LEAN = 8  # hundredths of a step from which a hit is drawn as early or late
 SHOWN_S = 5.0  # how long an answer stays on the screen
 
 UP, DOWN = "qwer", "asdf"  # knobs A B C D
+MUTES = "cvbm"  # voices 1 to 4: in one row on most keyboards, whatever the country
+WORDS = {
+    " ": "toggle",
+    "0": "rewind",
+    "x": "panic",
+    "n": "next",
+    "t": "tap",
+    "h": "hold",
+    "g": "generate",
+    "H": "home",
+    "u": "undo",
+    "U": "redo",
+}
 HELP = (
-    "q w e r  knobs up     a s d f  down     - +  tempo     [ ]  density\n"
-    "space  start, stop    0  to the top     1-9  slot     n  next     x  panic\n"
+    "q w e r  knobs up    a s d f  down    [ ]  density    - +  tempo    t  tap\n"
+    "space  start, stop   0  to the top    1-9  slot       n  next       x  panic\n"
+    "g  generate   H  home   h  hold   u U  undo, redo     c v b m  mute voices 1-4\n"
     "ctrl-c  end"
 )
+CLOCKS = {"internal": "its own clock", "midi": "MIDI clock", "jack": "the clock jack", "link": "Ableton Link"}
+LED = ("midi", "jack", "link")
+AROUND = 15  # lines of the screen that are no voice, no note and no error
+FEWEST = 4  # voices that are shown in any terminal
 ESCAPE = re.compile(rb"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|O.|.)?")  # arrows and the like, which are no keys of ours
 
 
@@ -53,21 +73,32 @@ def run(path: Path) -> None:
     connection, lines = watch(path)
     decode = msgspec.json.Decoder(Answer).decode
     console = Console()
-    error, shown = None, 0.0
-    state: Published | None = None
     with _keys() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
-        for line in lines:
-            answer = decode(line)
-            if answer.state is None:
-                if not answer.ok:
-                    error, shown = answer.error, SHOWN_S
-                continue
-            state = answer.state
-            shown -= 1 / 30
-            live.update(draw(state, error if shown > 0 else None), refresh=True)
-            for key in keyboard():
-                if message := message_for(key):
+        error, shown, learned = "", 0.0, ""
+        heard: list[Any] = [connection, sys.stdin]
+        while True:
+            ready = select.select(heard, [], [])[0]
+            if sys.stdin in ready:  # at once, or taps would be as uneven as the display
+                keys = keyboard()
+                if keys is None:
+                    heard.remove(sys.stdin)
+                for message in filter(None, map(message_for, keys or "")):
                     connection.sendall(msgspec.json.encode(message) + b"\n")
+            if connection not in ready:
+                continue
+            line = next(lines, None)
+            if line is None:
+                return
+            answer = decode(line)
+            if answer.error:
+                error, shown = answer.error, SHOWN_S
+            if answer.state:
+                shown -= 1 / 30
+                if answer.state.learned not in ("", learned):
+                    error, shown = answer.state.learned, SHOWN_S
+                learned = answer.state.learned
+                screen = draw(answer.state, error if shown > 0 else "", console.width, console.height)
+                live.update(screen, refresh=True)
 
 
 def message_for(key: str) -> dict[str, object] | None:
@@ -78,27 +109,31 @@ def message_for(key: str) -> dict[str, object] | None:
     """
     if key in UP + DOWN:
         by = TURN if key in UP else -TURN
-        return {"do": "turn", "knob": "ABCD"[(UP if key in UP else DOWN).index(key)], "by": by}
+        return {"do": "turn", "knob": KNOB_NAMES[(UP if key in UP else DOWN).index(key)], "by": by}
     if key in "+=-":
         return {"do": "nudge", "key": "bpm", "by": -TEMPO if key == "-" else TEMPO}
     if key in "[]":
         return {"do": "nudge", "key": "voices.density", "by": DENSITY if key == "]" else -DENSITY}
     if key in "123456789":
         return {"do": "slots", "slots": [int(key)]}
-    words = {" ": "toggle", "0": "rewind", "x": "panic", "n": "next"}
-    return {"do": words[key]} if key in words else None
+    if key in MUTES:
+        return {"do": "nudge", "key": f"voice.{MUTES.index(key) + 1}.mute", "by": 1}
+    return {"do": WORDS[key]} if key in WORDS else None
 
 
-def draw(state: Published, error: str | None = None) -> RenderableType:
-    """The whole screen for one state."""
+def draw(state: Published, error: str = "", width: int = 80, height: int = 24) -> RenderableType:
+    """The whole screen for one state. Voices that find no room in a low terminal are not shown."""
+    said = [Text(f"» {doing}", style="bright_yellow") for doing in _doings(state)]
+    said += [Text(f"! {error}", style="red")] if error else []
+    notes = [Text(f"· {note}", style="yellow") for note in state.notes]
+    lines = sum(-(-len(text) // width) for text in (*said, *notes))
     return Group(
         Panel(_head(state), title="FATHOM", title_align="left", border_style="cyan"),
-        _voices(state),
+        _voices(state, max(FEWEST, height - AROUND - lines)),
         _knobs(state),
-        *[Text(f"! {text}", style="red") for text in ([error] if error else [])],
+        *said,
         Text(HELP, style="dim"),
-        Text(),
-        *[Text(f"· {note}", style="yellow") for note in state.notes],
+        *notes,
     )
 
 
@@ -107,37 +142,68 @@ def _head(state: Published) -> Text:
     slots = " + ".join(state.slots)
     coming = f" → {' + '.join(state.waiting)} on the bar" if state.waiting else ""
     late = state.health
-    text = Text()
+    text = Text(no_wrap=True, overflow="ellipsis")
     text.append("▶ " if state.playing else "■ ", style="green" if state.playing else "red")
     text.append(f"{state.bpm:5.1f} BPM   bar {int(bar) + 1:3d}.{int(beat) + 1}   {slots}{coming}\n")
+    text.append(f"{_clock(state)}   voice {state.voice} is edited")
+    text.append("   HELD" if state.held else "", style="bright_yellow")
     text.append(
-        f"lateness: half < {late['p50_us']} µs, 99 % < {late['p99_us']} µs, worst {late['worst_us']} µs, "
+        f"\nlateness: half < {late['p50_us']} µs, 99 % < {late['p99_us']} µs, worst {late['worst_us']} µs, "
         f"{late['dropped']} dropped   MIDI: {', '.join(state.ports) or 'none'}",
         style="dim",
     )
     return text
 
 
-def _voices(state: Published) -> Table:
+def _clock(state: Published) -> str:
+    """What leads, or what it waits for."""
+    if state.awaited:
+        return f"waits for {CLOCKS[state.follows] if state.follows in LED else 'the clock'}"
+    return f"led by {CLOCKS.get(state.clock, state.clock)}"
+
+
+def _doings(state: Published) -> list[str]:
+    """What goes on besides the music."""
+    doings = [f"voice {state.recording} takes notes"] if state.recording else []
+    if state.learning:
+        doings.append(f"turn what is to move {state.learning}")
+    return doings
+
+
+def _voices(state: Published, room: int) -> Table:
     table = Table.grid(padding=(0, 1))
     step = int(max(state.beat, 0.0) * STEPS_PER_BEAT)
-    for voice, hits in enumerate(state.hits):
-        length = state.lengths[voice]
-        gate = Text("●" if state.gates[voice] else "○", style="bright_green" if state.gates[voice] else "dim")
+    shown = state.hits[:room]
+    for voice, hits in enumerate(shown):
+        length, mute = state.lengths[voice], voice < len(state.mutes) and bool(state.mutes[voice])
         cells = Text()
         for place in range(STEPS):
             style = "reverse" if state.playing and place == step % length else ""
-            style += "" if place < length else " dim"
+            style += " dim" if mute or place >= length else ""
             cells.append(_cell(state, voice, place, bool(hits[place])), style=style.strip() or None)
             if place % STEPS_PER_BEAT == STEPS_PER_BEAT - 1 and place < STEPS - 1:
                 cells.append("│" if place % 16 == 15 else " ", style="dim")
-        table.add_row(Text(f"voice {voice + 1}"), gate, cells)
+        name = Text(
+            f"voice{voice + 1:2d}", style="dim" if mute else "bold" if voice + 1 == state.voice else ""
+        )
+        table.add_row(name, _gate(state, voice, mute), cells)
     lamps = Text("accent ", style="dim")
     lamps.append("● " if state.gates[4] else "○ ", style="bright_yellow" if state.gates[4] else "dim")
     lamps.append("clock ", style="dim")
     lamps.append("●" if state.gates[5] else "○", style="bright_cyan" if state.gates[5] else "dim")
+    if len(shown) < len(state.hits):
+        lamps.append(f"   {len(shown)} of {len(state.hits)} voices find room here", style="yellow")
     table.add_row("", "", lamps)
     return table
+
+
+def _gate(state: Published, voice: int, mute: bool) -> Text:
+    """The lamp of a voice: a cross where it is silent, nothing where it has no gate."""
+    if mute:
+        return Text("×", style="dim")
+    if voice >= GATES:
+        return Text(" ")
+    return Text("●" if state.gates[voice] else "○", style="bright_green" if state.gates[voice] else "dim")
 
 
 def _cell(state: Published, voice: int, place: int, hit: bool) -> str:
@@ -150,20 +216,26 @@ def _cell(state: Published, voice: int, place: int, hit: bool) -> str:
 
 
 def _knobs(state: Published) -> Text:
-    text = Text("\n")
-    for name, value in zip("ABCD", state.knobs, strict=True):
+    text = Text("\n", no_wrap=True, overflow="ellipsis")
+    for name, value in zip(KNOB_NAMES, state.knobs, strict=True):
         full = round(value * 10)
         text.append(f" {name} ", style="bold")
         text.append("━" * full, style="cyan")
         text.append("─" * (10 - full), style="dim")
         text.append(f" {value:4.2f} ")
-    text.append(f"\n density {state.density:4.2f}\n", style="dim")
+    text.append(f"\n density {state.density:4.2f}", style="dim")
+    if state.places and state.places != state.knobs:
+        text.append(f"   with CV {'  '.join(f'{place:4.2f}' for place in state.places)}", style="dim")
+    text.append("\n")
     return text
 
 
 @contextlib.contextmanager
-def _keys() -> Iterator[Callable[[], str]]:
-    """A function that gives the keys pressed since it was last called; the terminal is put back after."""
+def _keys() -> Iterator[Callable[[], str | None]]:
+    """A function that gives the keys pressed since it was last called, None where there will be no more.
+
+    The terminal is put back after.
+    """
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal)
@@ -171,12 +243,12 @@ def _keys() -> Iterator[Callable[[], str]]:
     changed[CONTROL_KEYS][termios.VSUSP] = b"\0"  # none: ctrl-z would stop the music with its gates high
     termios.tcsetattr(terminal, termios.TCSANOW, changed)
 
-    def pressed() -> str:
+    def pressed() -> str | None:
         keys = b""
         while select.select([terminal], [], [], 0)[0] and len(keys) < 64:
             piece = os.read(terminal, 64)
             if not piece:
-                break
+                return None
             keys += piece
         return ESCAPE.sub(b"", keys).decode("ascii", "ignore")
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.pattern import Pattern
-from device.sequencer import ACCENT, CLOCK, RESET, chance, hits_in, lead_of, size_of
+from device.sequencer import ACCENT, CLOCK, RESET, SHORTEST_MS, chance, hits_in, lead_of, size_of
 from device.settings import Settings
 from device.specs import BOX_SPECS, VOICE_SPECS
 
@@ -353,6 +353,6 @@ def test_two_spans_that_meet_give_what_one_gives(rows, lean, voices, box, middle
             late = hit.beat - hit.place
             early = lead_of(settings, hit.track) - hit.lead
             assert -early - 1e-9 <= late, "it is decided before it is due"
-            assert hit.length > 0
+            assert hit.length >= SHORTEST_MS * settings.bpm / 60_000
             assert 0 <= hit.note <= 127
             assert 1 <= hit.velocity <= 127

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from rich.console import Console
 
 from device import messages
 from device.messages import Published
 from device.slot import pack
 from device.slots import SlotFolder
-from device.terminal import CONTROL_KEYS, DOWN, UP, draw, message_for
+from device.terminal import CONTROL_KEYS, DOWN, HELP, MUTES, UP, WORDS, draw, message_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -39,11 +40,21 @@ STATE = Published(
 )
 
 
-def seen(state, error=None, width=100):
+def seen(state, error="", width=100, height=40):
     console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with console.file:
-        console.print(draw(state, error))
+        console.print(draw(state, error, width, height))
         return console.export_text()
+
+
+def with_voices(count, **more):
+    """The state of a box that plays so many voices."""
+    rows = {name: [getattr(STATE, name)[0]] * count for name in ("hits", "velocities", "offsets", "lengths")}
+    return replace(STATE, **{**rows, "mutes": [0] * count, **more})
+
+
+def voices_in(text):
+    return [line for line in text.splitlines() if line.startswith("voice")]
 
 
 def test_the_display_shows_steps_gates_knobs_tempo_slot_and_lateness():
@@ -65,16 +76,69 @@ def test_the_display_shows_steps_gates_knobs_tempo_slot_and_lateness():
     assert "! slot 9: empty" in text
 
 
-def test_the_display_fits_a_terminal_of_80_columns():
-    voices = [line for line in seen(STATE, width=80).splitlines() if line.startswith("voice")]
+def test_the_display_fits_a_terminal_of_80_columns_and_24_lines():
+    busy = replace(STATE, held=True, learning="voice.16.velocity_curve", recording=3, places=[0.5] * 4)
+    text = seen(busy, "slot 9: empty; filled slots: 1, 2.", width=80, height=24)
 
-    assert len(voices) == 4
-    assert max(map(len, voices)) <= 80
+    assert len(voices_in(text)) == 4
+    assert max(map(len, text.splitlines())) <= 80
+    assert len(text.splitlines()) <= 24
+    assert text.splitlines()[-1].startswith("· MIDI: there is none")
 
 
-@pytest.mark.parametrize("key", [*UP, *DOWN, *" 0123456789nx-+=[]"])
+@pytest.mark.parametrize(("height", "shown"), [(24, 8), (30, 14), (32, 16), (60, 16), (10, 4)])
+def test_as_many_voices_are_shown_as_find_room_and_it_says_where_some_do_not(height, shown):
+    text = seen(with_voices(16), width=80, height=height)
+
+    assert len(voices_in(text)) == shown
+    assert len(text.splitlines()) <= max(height, 21)
+    assert (f"{shown} of 16 voices find room here" in text) == (shown < 16)
+
+
+def test_voices_past_the_fourth_have_no_gate():
+    lines = voices_in(seen(with_voices(6, gates=[1] * 7)))
+
+    assert [line.split()[2] for line in lines[:4]] == ["●"] * 4
+    assert "●" not in lines[4]
+
+
+def test_a_voice_that_is_mute_has_a_cross():
+    lines = voices_in(seen(replace(STATE, mutes=[0, 1, 0, 0])))
+
+    assert [line.split()[2] for line in lines] == ["●", "×", "○", "○"]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, "led by its own clock"),
+        ({"clock": "midi"}, "led by MIDI clock"),
+        ({"clock": "jack"}, "led by the clock jack"),
+        ({"clock": "link"}, "led by Ableton Link"),
+        ({"awaited": True, "follows": "jack"}, "waits for the clock jack"),
+        ({"awaited": True, "follows": "auto"}, "waits for the clock"),
+        ({"voice": 3}, "voice 3 is edited"),
+        ({"held": True}, "HELD"),
+        ({"recording": 2}, "» voice 2 takes notes"),
+        ({"learning": "voice.1.density"}, "» turn what is to move voice.1.density"),
+        ({"places": [0.0, 0.75, 0.5, 1.0]}, "with CV 0.00  0.75  0.50  1.00"),
+    ],
+)
+def test_the_display_shows_how_the_box_stands(state, said):
+    assert said in seen(replace(STATE, **state), width=80)
+    if state:
+        assert said not in seen(STATE)
+
+
+@pytest.mark.parametrize("key", [*UP, *DOWN, *MUTES, *WORDS, *"123456789-+=[]"])
 def test_every_key_is_a_message_that_the_box_understands(key):
     assert messages.decode(msgspec.json.encode(message_for(key)))
+
+
+def test_every_key_is_in_the_help():
+    for key in (*UP, *DOWN, *MUTES, *WORDS, *"-+[]"):
+        assert key in HELP.replace("space", " ").split() or key == " ", key
+    assert not set(WORDS) & {*UP, *DOWN, *MUTES, *"123456789-+=[]"}, "no key means two things"
 
 
 def test_other_keys_are_nothing():
@@ -124,6 +188,10 @@ def test_a_player_at_a_terminal_turns_stops_starts_changes_slot_and_ends(home, s
         assert b"130.0 BPM" in read_for(master, 10, b"130.0 BPM")
         os.write(master, b"2")
         assert b"slot 2" in read_for(master, 10, b"slot 2")
+        os.write(master, b"v")
+        assert "×".encode() in read_for(master, 10, "×".encode())
+        os.write(master, b"h")
+        assert b"HELD" in read_for(master, 10, b"HELD")
         os.write(master, b"9")
         assert b"slot 9: empty" in read_for(master, 10, b"slot 9: empty")
         os.write(master, b" ")
