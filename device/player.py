@@ -104,8 +104,9 @@ class Player:
     @property
     def waiting(self) -> list[str]:
         """Names of the slots that come in on the next bar line."""
-        coming = self._coming
-        return coming.ensemble.names if coming and coming.ensemble is not self.ensemble else []
+        coming = self._coming.ensemble if self._coming else self.ensemble
+        same = [id(slot) for slot in coming.slots] == [id(slot) for slot in self.ensemble.slots]
+        return [] if same else coming.names
 
     @property
     def finished(self) -> bool:
