@@ -7,6 +7,7 @@ another slot with the next bar, a setting as the setting `change` says.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -216,7 +217,7 @@ class Player:
                     self.skipped += round((hopeless - start) / STEP) if track == 0 else 0
                     start = hopeless
                 self._add(track, start, until)
-            place = -(-(max(start, until) - HAIR) // size) * size
+            place = math.ceil(max(start, until) / size - HAIR) * size  # as the sequencer counts them
             if place < self.last_beat:
                 self._wake = min(self._wake, place - lead)
         if horizon >= self.line and self.clock.beat_at(now) >= self.line - HAIR:
