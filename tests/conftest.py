@@ -43,11 +43,11 @@ def pattern(*voices, offsets=None):
 
 def play_pattern(engine, wanted):
     """Let an engine play a given pattern, whatever its knobs say."""
-    scene = engine.player._scene
+    scene = engine.player.planner.scene
     scene.pattern = wanted
     scene._decode = lambda: None
     scene._make_pattern = lambda: None
-    engine.player._read_grid()
+    engine.player.planner.read_grid()
 
 
 @pytest.fixture(scope="session")

@@ -42,19 +42,19 @@ def test_cv_is_added_to_its_knob(make_box, mode, amount, knob, cv, place):
     wait(box)
 
     assert box.desk.places == pytest.approx([0.5, place, 0.5, 0.5])
-    assert box.player._scene.positions[1] == round(place * 1023)
+    assert box.player.planner.scene.positions[1] == round(place * 1023)
     assert box.desk.knobs[1] == knob, "the knob itself stays"
 
 
 def test_how_cv_is_added_is_heard_as_soon_as_it_is_set(box):
     box.panel.knobs.patch(0, 0.25)
     wait(box)
-    assert box.player._scene.positions[0] == round(0.75 * 1023)
+    assert box.player.planner.scene.positions[0] == round(0.75 * 1023)
 
     box.desk.change("cv_amount", [-1, 1, 1, 1])
-    assert box.player._scene.positions[0] == round(0.25 * 1023)
+    assert box.player.planner.scene.positions[0] == round(0.25 * 1023)
     box.desk.change("cv", ["off"] * 4)
-    assert box.player._scene.positions[0] == round(0.5 * 1023)
+    assert box.player.planner.scene.positions[0] == round(0.5 * 1023)
 
 
 def test_cv_moves_the_pattern_and_is_no_change_of_the_players(box):
@@ -80,7 +80,7 @@ def test_hold_freezes_the_pattern_and_lets_it_go_where_the_knobs_are(box):
 
     box.desk.turn(0, 0.9)
     box.desk.hold()
-    assert box.player._scene.positions == [round(place * 1023) for place in box.desk.places]
+    assert box.player.planner.scene.positions == [round(place * 1023) for place in box.desk.places]
 
 
 def test_a_slot_that_comes_in_while_it_holds_holds_at_the_same_place(box):
@@ -89,7 +89,7 @@ def test_a_slot_that_comes_in_while_it_holds_holds_at_the_same_place(box):
     box.desk.choose([2])
 
     assert box.player.ensemble.names == ["slot 2"]
-    assert box.player._scene.positions == [512] * 4
+    assert box.player.planner.scene.positions == [512] * 4
     box.desk.hold(True)
     assert box.desk.held, "said twice it is the same"
 
@@ -116,7 +116,7 @@ def test_home_is_where_it_is_set(box):
     box.desk.act("home")
 
     assert box.desk.knobs == [0.1, 0.2, 0.3, 0.4]
-    assert box.player._scene.positions == [102, 205, 307, 409]
+    assert box.player.planner.scene.positions == [102, 205, 307, 409]
 
 
 # --- undo ---------------------------------------------------------------------------------------------------

@@ -309,11 +309,11 @@ def test_the_last_step_before_the_bar_line_is_the_old_slots_and_the_first_after_
     make_engine, slot, other_slot
 ):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
-    engine.player._scene.pattern = pattern("................")
+    engine.player.planner.scene.pattern = pattern("................")
     engine.start()
     run_until(engine, 1.0)
     engine.player.choose([2])
-    engine.player._coming.pattern = pattern("xxxxxxxxxxxxxxxx")
+    engine.player.planner.coming.pattern = pattern("xxxxxxxxxxxxxxxx")
     run_until(engine, 4.6)
 
     assert beats(engine, "gate1") == [4.0, 4.25, 4.5]
@@ -322,11 +322,11 @@ def test_the_last_step_before_the_bar_line_is_the_old_slots_and_the_first_after_
 def test_a_first_hit_of_a_new_slot_that_leans_before_its_bar_line_is_heard(make_engine, slot, other_slot):
     engine = make_engine(library={1: slot, 2: other_slot}, slots=[slot])
     early, rest = pattern("x...............", offsets=-0.45), pattern("................")
-    engine.player._scene.pattern = rest
+    engine.player.planner.scene.pattern = rest
     engine.start()
     run_until(engine, 3.5)
     engine.player.choose([2])
-    engine.player._coming.pattern = early
+    engine.player.planner.coming.pattern = early
     run_until(engine, 8.5)
 
     assert beats(engine, "gate1") == pytest.approx([4 - 0.45 / 4, 8 - 0.45 / 4])
