@@ -52,7 +52,7 @@ class Planner:
         self._wake = -NEVER
 
     def decide(self) -> bool:
-        """Decide what comes up, by the patterns of this moment. True when the scene that waits is to come in."""
+        """Decide what comes up, by the patterns of now. True when the scene that waits is to come in."""
         now = self._time.now()
         horizon = self._clock.beat_at(now + HORIZON_NS)
         if horizon < self._wake:
