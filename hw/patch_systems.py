@@ -80,7 +80,7 @@ class JackPorts:
 class AlsaPorts:
     """The ports of the kernel's sequencer, known by their address, without System and Midi Through.
 
-    Written from the library's source and tested with a stand-in: not tried on a real sequencer yet.
+    The tests have a stand-in; tried by hand with a USB device that was pulled and plugged in, on Linux 6.1.
     """
 
     def __init__(self, owner: int) -> None:
@@ -91,7 +91,17 @@ class AlsaPorts:
         self._client = alsa_midi.SequencerClient(CLIENT)
 
     def ports(self, own: Iterable[str]) -> list[Port]:
-        return [*self._one_way(own, source=True), *self._one_way(own, source=False)]
+        caps, hardware = self._alsa.PortCaps, self._alsa.PortType.HARDWARE
+        ports = []
+        for found in self._client.list_ports(include_midi_through=False, sort=False):
+            address = (found.client_id, found.port_id)
+            name = f"{found.client_name}:{found.name}"
+            ours = name in own and self._client.get_client_info(found.client_id).pid == self._owner
+            for source, way in ((True, caps.SUBS_READ), (False, caps.SUBS_WRITE)):
+                if found.capability & way:
+                    is_hardware = bool(found.type & hardware)
+                    ports.append(Port(address, found.client_name, name, source, ours, is_hardware))
+        return ports
 
     def cables(self, port: Port) -> set[Cable]:
         kind = self._alsa.SubscriptionQueryType
@@ -107,14 +117,3 @@ class AlsaPorts:
 
     def close(self) -> None:
         self._client.close()
-
-    def _one_way(self, own: Iterable[str], source: bool) -> list[Port]:
-        way = {"input": True} if source else {"output": True}  # as seen from who connects
-        ports = []
-        for found in self._client.list_ports(**way, include_midi_through=False, sort=False):
-            name = f"{found.client_name}:{found.name}"
-            ours = name in own and self._client.get_client_info(found.client_id).pid == self._owner
-            hardware = bool(found.type & self._alsa.PortType.HARDWARE)
-            address = (found.client_id, found.port_id)
-            ports.append(Port(address, found.client_name, name, source, ours, hardware))
-        return ports

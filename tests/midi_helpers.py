@@ -41,22 +41,40 @@ def jack_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[by
     """A realtime JACK server without a sound card, found by every client of this test and by no one else."""
     need(shutil.which("jackd") is not None, "real MIDI: jackd is not here; install jackd2 to run this test")
     monkeypatch.setenv("JACK_DEFAULT_SERVER", SERVER)
-    command = ["jackd", "-n", SERVER, "-R", "-P", "70", "-d", "dummy", "-r", "48000", "-p", "128"]
-    prctl = ctypes.CDLL(None).prctl
-    server = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        preexec_fn=lambda: prctl(DIE_WITH_PARENT, signal.SIGKILL),
-    )
+    server = _jackd()
     try:
         yield server
     finally:
         server.send_signal(signal.SIGCONT)  # a test may have stopped it
         server.terminate()
         server.wait(PATIENCE_S)
+        if server.returncode == -signal.SIGKILL:
+            _free_its_place()
         for left in Path("/dev/shm").glob(f"*{SERVER}_*"):  # by a server that a test has killed
             left.unlink()
+
+
+def _jackd() -> subprocess.Popen[bytes]:
+    command = ["jackd", "-n", SERVER, "-R", "-P", "70", "-d", "dummy", "-r", "48000", "-p", "128"]
+    prctl = ctypes.CDLL(None).prctl
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: prctl(DIE_WITH_PARENT, signal.SIGKILL),
+    )
+
+
+def _free_its_place() -> None:
+    """JACK has places for eight servers, and one that is killed keeps its own until it runs once more."""
+    socket = Path("/dev/shm") / f"jack_{SERVER}_0_0"
+    socket.unlink(missing_ok=True)
+    again = _jackd()
+    until = time.monotonic() + PATIENCE_S
+    while not socket.exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    again.terminate()
+    again.wait(PATIENCE_S)
 
 
 def need_rtmidi() -> None:

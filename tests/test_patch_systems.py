@@ -121,13 +121,9 @@ class FakeSequencer:
         info.client_name = client_name
         self.found.append((info, pid))
 
-    def list_ports(self, *, input=None, output=None, include_midi_through=True, sort=True):  # noqa: A002
-        caps = sys.modules["alsa_midi"].PortCaps
-        wanted = caps.SUBS_READ if input else caps.SUBS_WRITE
+    def list_ports(self, *, include_midi_through=True, sort=True):
         through = {"Midi Through"} if not include_midi_through else set()
-        return [
-            info for info, _ in self.found if info.capability & wanted and info.client_name not in through
-        ]
+        return [info for info, _ in self.found if info.client_name not in through]
 
     def get_client_info(self, client_id=None):
         pid = next(pid for info, pid in self.found if info.client_id == client_id)
