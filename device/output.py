@@ -62,13 +62,15 @@ class Output:
     def panic(self, beat: float) -> None:
         """Silence, and All Notes Off on every channel for what hangs elsewhere."""
         self.silence(beat)
-        self.hush(EVERY, beat)
-
-    def hush(self, port: int, beat: float) -> None:
-        """All Notes Off on every channel of one output, or of all."""
         now = self.time.now()
         for channel in range(CHANNELS):
-            self._send(bytes((CONTROL | channel, ALL_NOTES_OFF, 0)), beat, now, port)
+            self._send(bytes((CONTROL | channel, ALL_NOTES_OFF, 0)), beat, now)
+
+    def hush(self, port: int, beat: float) -> None:
+        """End what may hang in something that came back to an output; what sounds now sounds on."""
+        now = self.time.now()
+        for message in self.panel.midi[port].missed():
+            self._send(message, beat, now, port)
 
     def send(self, message: bytes, beat: float, due: int) -> None:
         """Send a message that belongs to no track to every output: clock, transport, a program change."""

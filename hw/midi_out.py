@@ -38,14 +38,13 @@ class MidiOut:
         self._notes.follow(message)
         return True
 
-    def hush(self) -> None:
-        """End what may hang in something that was just plugged in again: it missed its note-offs.
+    def missed(self) -> list[bytes]:
+        """What ends all that may hang in something that was just plugged in again: it missed its note-offs.
 
-        A port has one stream for all who listen, so the music must not suffer: note-offs go out for the notes
-        that this port has ever played and that do not sound now. Whoever listened all along hears nothing.
+        A port has one stream for all who listen, so the music must not suffer: these are note-offs for the
+        notes that it has ever played and that do not sound now. Whoever listened all along hears nothing.
         """
-        for message in self._notes.old_endings():
-            self.send(message)
+        return self._notes.old_endings()
 
     def close(self) -> None:
         """End what still sounds and take the port away. Safe to call twice."""

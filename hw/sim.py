@@ -140,9 +140,8 @@ class SimMidi:
         self._notes.follow(message)
         return True
 
-    def hush(self) -> None:
-        for message in self._notes.old_endings():
-            self.send(message)
+    def missed(self) -> list[bytes]:
+        return self._notes.old_endings()
 
     def close(self) -> None:
         pass

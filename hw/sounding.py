@@ -24,14 +24,14 @@ class Sounding:
             else:
                 self.now.discard(note)
 
-    def endings(self) -> list[tuple[int, int, int]]:
+    def endings(self) -> list[bytes]:
         """A note-off for every note that sounds."""
         return _note_offs(self.now)
 
-    def old_endings(self) -> list[tuple[int, int, int]]:
+    def old_endings(self) -> list[bytes]:
         """A note-off for every note that has sounded and does so no more."""
         return _note_offs(self.ever - self.now)
 
 
-def _note_offs(notes: set[tuple[int, int]]) -> list[tuple[int, int, int]]:
-    return [(NOTE_OFF | channel, note, RELEASE_VELOCITY) for channel, note in sorted(notes)]
+def _note_offs(notes: set[tuple[int, int]]) -> list[bytes]:
+    return [bytes((NOTE_OFF | channel, note, RELEASE_VELOCITY)) for channel, note in sorted(notes)]

@@ -1,4 +1,5 @@
 import pytest
+from conftest import run_until
 
 from device.cabling import Cabling
 from device.settings import Settings
@@ -64,12 +65,15 @@ def test_another_name_is_wished_for_while_it_plays(cabled):
 
 def test_a_synthesiser_that_comes_back_is_told_to_end_what_it_sounds(cabled):
     box, bay = cabled(Settings().changed("midi_out", ["TR-8*"]))
+    box.engine.start()
+    run_until(box.engine, 4.0)
+    box.engine.stop()
+    before = len(box.engine.output.tape.entries)
     bay.waiting = [("connected", "Fathom:out", "TR-8S:midi")]
 
     box.attend_cables()
 
-    messages = [entry["midi"] for entry in box.engine.output.tape.entries if "midi" in entry]
-    assert messages == [[0xB0 | channel, 123, 0] for channel in range(16)]
+    assert [entry["midi"] for entry in box.engine.output.tape.entries[before:]] == [[0x80, 36, 64]]
 
 
 def test_a_port_that_refuses_is_said_until_it_is_connected_or_gone(cabled):
