@@ -45,7 +45,7 @@ learn_drums = @$(FATHOM) learn "$(FATHOM_HOME)/loops/drums" --voices 3 --seed 1
 learn_bass = @$(FATHOM) learn "$(FATHOM_HOME)/loops/bass" --seed 1
 
 play: setup $(SLOTS) ## learn a dozen loops (once), then play them on the simulated panel (ARGS="--bpm 140")
-	@exec $(FATHOM) play --panel sim $(if $(findstring --slot,$(ARGS)),,--slot 1 --slot 2) $(ARGS)
+	@exec $(FATHOM) play --panel sim $(if $(findstring --slot,$(ARGS)),,--first 1 --first 2) $(ARGS)
 
 test: setup-dev ## ruff, mypy, then the tests (PYTEST_ARGS="-k clock")
 	@$(RUN) ruff check .

@@ -62,6 +62,7 @@ def _play(words: argparse.Namespace) -> int:
     options = Options(
         panel=words.panel,
         slots=words.slot,
+        first=words.first,
         bpm=words.bpm,
         bars=words.bars,
         seed=words.seed,
@@ -323,6 +324,14 @@ def _parser() -> argparse.ArgumentParser:
     play.add_argument(
         "--slot", action="append", default=[], metavar="S", help="slot number or file; again for more"
     )
+    play.add_argument(
+        "--first",
+        action="append",
+        default=[],
+        type=int,
+        metavar="N",
+        help="the same, where none is remembered",
+    )
     play.add_argument("--bpm", type=float, help="tempo, 20 to 300")
     play.add_argument("--bars", type=_count, help="stop after so many bars")
     play.add_argument("--seed", type=int, help="of everything random while playing")
@@ -331,7 +340,7 @@ def _parser() -> argparse.ArgumentParser:
         "--tape", type=Path, metavar="FILE", help="write every change of a jack and MIDI message"
     )
     play.add_argument("--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box")
-    play.add_argument("--fresh", action="store_true", help="forget what was changed by hand before")
+    play.add_argument("--fresh", action="store_true", help="begin without what was changed by hand before")
     play.add_argument(
         "--time", choices=("real", "sim"), default="real", help="sim: as fast as it goes, exactly"
     )

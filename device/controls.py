@@ -62,4 +62,5 @@ class Controls:
         self._values[number] = value
         former = self.desk.map(number, target)
         instead = f" instead of {former}" if former not in ("", target) else ""
-        self.learned = f"control change {number} moves {target}{instead}."
+        channel, _, controller = number.rpartition(".")
+        self.learned = f"control change {controller} on channel {channel} moves {target}{instead}."

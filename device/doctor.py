@@ -121,7 +121,8 @@ def _slots() -> Iterator[Finding]:
 
 def _settings() -> Finding:
     _, complaints = home.load_settings()
-    found = complaints[0] if complaints else "all keys can be used"
+    more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
+    found = f"{complaints[0].rstrip('.')}{more}." if complaints else "all keys can be used"
     return Finding("settings", not complaints, found, "Mend the line in settings.toml." if complaints else "")
 
 

@@ -20,8 +20,6 @@ from device.specs import BOX_SPECS, KNOB_NAMES
 LONGEST = 2 * 2**20  # bytes of a line: the largest slot in base64 fits
 LONGEST_PLAIN = 4096  # bytes of a line that holds no slot
 
-Share = Annotated[float, Meta(ge=-1.0, le=1.0)]
-
 
 class Message(msgspec.Struct, tag_field="do", forbid_unknown_fields=True, frozen=True):
     """Base of every request: `do` names it."""
@@ -61,8 +59,8 @@ class Turn(Message, tag="turn", frozen=True):
     """Turn a knob, `to` a place 0..1 or `by` a share of its travel; a real one takes over from there."""
 
     knob: str
-    to: Share | None = None
-    by: Share | None = None
+    to: float | None = None
+    by: float | None = None
 
 
 class Set(Message, tag="set", frozen=True):
@@ -128,9 +126,9 @@ class Record(Message, tag="record", frozen=True):
 
 
 class Learn(Message, tag="learn", frozen=True):
-    """Let the next control change that is turned move this; empty ends it."""
+    """Let the next control change that is turned move this; without a target, or an empty one, no longer."""
 
-    target: str
+    target: str = ""
 
 
 class Memory(Message, tag="memory", frozen=True):

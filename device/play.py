@@ -51,6 +51,7 @@ class Options:
 
     panel: str = "sim"
     slots: Sequence[str] = ()
+    first: Sequence[int] = ()  # slots to begin with where none are named, set or remembered
     bpm: float | None = None
     bars: int | None = None
     seed: int | None = None
@@ -70,10 +71,12 @@ def play(options: Options, say: Callable[[str], None]) -> None:
     memory, said = (Memory(), []) if options.simulated_time or options.fresh else recall(home.state_path())
     settings, complaints = memory.over(origin)
     notes += said + complaints
+    if memory.settings or memory.knobs:
+        notes.append("It plays as it was left; `fathom play --fresh` begins without that.")
     for key, value in (("bpm", options.bpm), ("seed", options.seed)):
         if value is not None:
             settings = settings.changed(key, value)
-    library, slots, complaints = gather(options.slots, settings.slots)
+    library, slots, complaints = gather(options.slots, settings.slots or options.first)
     notes += complaints
     ensemble = Ensemble(slots)
     if ensemble.voices > VOICES:

@@ -223,6 +223,9 @@ def state_of(box: Box) -> Published:
 def _turn(box: Box, name: str, to: float | None, by: float | None) -> None:
     if name not in KNOB_NAMES or (to is None) == (by is None):
         raise PanelError(f"turn: knob {name!r}, expected A, B, C or D, and either `to` or `by`.")
+    low, value = (0.0, to) if to is not None else (-1.0, by)
+    if value is None or not low <= value <= 1.0:
+        raise PanelError(f"{name} {'=' if to is not None else 'by'} {value:g}: expected {low:g} to 1.")
     knob = KNOB_NAMES.index(name)
     place = to if to is not None else box.desk.knobs[knob] + (by or 0.0)
     box.hands.put(knob, min(1.0, max(0.0, place)))
