@@ -5,6 +5,7 @@ Opens nothing and decides nothing musical.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from device.controls import Controls
 from device.desk import Desk
 from device.engine import Engine
 from device.hands import Hands
+from device.inbox import MOST, Inbox
 from device.memory import Memory, Today
 from device.notes import PROGRAM
 from device.player import Player
@@ -24,6 +26,7 @@ from device.tape import Tape
 from hw.panel import Panel
 from hw.timing import Time
 
+ENOUGH_NS = 300_000  # spent on what arrived in one pass; one message more may take 200 us
 SYSTEM = 0xF0  # MIDI messages from here on are of no channel
 
 
@@ -56,6 +59,8 @@ class Box:
         player.turn(self.desk.places)
         self.hands = Hands(panel, self.desk)
         self.controls = Controls(self.desk)
+        self._inbox = Inbox()
+        self._clocks: deque[tuple[int, bytes, int]] = deque(maxlen=MOST)  # input, message, time
         self.cabling: Cabling | None = None  # where ports are connected by name
         self._channel = 0  # of the converter, the next to be read
         self._announced = player.numbers[:1]  # slot whose program change has been sent
@@ -84,13 +89,23 @@ class Box:
         return self._today.memory(player.settings, player.tempo, player.numbers, desk.knobs, desk.voice)
 
     def hear(self) -> None:
-        """Take what has arrived at the MIDI inputs."""
+        """Take what has arrived at the MIDI inputs: clocks first, and only as much as there is time for."""
         for number, port in enumerate(self.panel.inputs):
             for time, message in port.receive():
                 if message[0] >= SYSTEM:
-                    self.sync.hear(number, message, time)
+                    self._clocks.append((number, message, time))
                 else:
-                    self.controls.hear(message)
+                    self._inbox.put(message)
+        now = self.engine.time.now
+        enough = now() + ENOUGH_NS
+        while self._clocks:
+            self.sync.hear(*self._clocks.popleft())
+            if now() > enough:
+                break
+        while message := self._inbox.take():
+            self.controls.hear(message)
+            if now() > enough:
+                break
 
     def read_knobs(self) -> None:
         """Read one channel of the converter."""

@@ -26,6 +26,9 @@ SILENCE = 4  # periods without a pulse that make a pause
 FAR = 0.2  # of a period: a pulse off by more may be a stray one ...
 FAR_NOISE = 4.0  # ... if that is also more than these standard errors
 NEAR = 0.12  # of a period: pulses this even make a new line
+EVEN_FEWEST = (
+    4  # intervals in a row that are even, and a quarter of a beat: the clock, whatever its noise was
+)
 LOOSE = 0.35  # of a period: pulses less even than this never make one, whatever the noise
 LEAN_NOISE = 2.5  # standard errors of a lean that may be one: the memory shrinks ...
 LEAN_SHRINK = 0.8  # ... to this part of it with every pulse
@@ -97,6 +100,7 @@ class Follower:
         self._lean_weight = 1 / max(self._cut, 2)  # of one error in their running mean
         self._lean_share = (self._lean_weight / (2 - self._lean_weight)) ** 0.5
         self._double_run = 2 if pulses_per_beat < 2 else 3  # so many, not one extra pulse half-way
+        self._even_run = max(EVEN_FEWEST, round(pulses_per_beat / 4))
         self._quick_memory = max(self._cut, 2)
         self._noise_weight = 1 / max(12, min(2 * pulses_per_beat, 48))
         self._many = max(4, self._beat)  # stray pulses that are the clock
@@ -262,6 +266,8 @@ class Follower:
         """Tell whether a pulse is the next one, one after lost ones, a stray one or proof of a new tempo."""
         line, quick = self._line, self._quick
         in_turn = 1 + self._stray
+        if not self.batched and self._quick_even >= self._even_run:  # what went before was no noise
+            self._noise = min(self._noise, (NEAR * quick.period) ** 2 / 6)
         if self._rough:
             periods = in_turn
             if abs(gap - line.period) > FAR * line.period:

@@ -6,6 +6,8 @@ Clocks arrive from MIDI, the jack and Ableton Link. It decides nothing musical a
 
 from __future__ import annotations
 
+from collections import deque
+
 from device.clock import NS_PER_MS
 from device.engine import Engine
 from device.pattern import BEATS_PER_BAR
@@ -13,6 +15,8 @@ from device.settings import Settings
 from device.sources import JackClock, MidiClock, Source, StepClock
 from device.specs import SOURCES
 
+ENOUGH_NS = 200_000  # spent on edges in one pass
+MOST_EDGES = 1024  # that wait; of more the oldest are let go
 LEADS = {"jack": "the clock jack", "midi": "MIDI clock", "link": "Ableton Link"}
 
 
@@ -29,6 +33,7 @@ class Sync:
         self.linked = False  # Link leads
         self.awaited = False  # PLAY was pressed, and the clock that is to lead has not come
         self.held = False  # stopped because the clock was lost; goes on when it is back
+        self._edges: deque[tuple[str, int, bool]] = deque(maxlen=MOST_EDGES)
         self._seen = engine.player.settings
         self._link_played = False
 
@@ -87,8 +92,12 @@ class Sync:
 
     def attend(self) -> None:
         """Take edges, notice what was lost or set otherwise, follow Link. A slack job."""
-        for name, time, rising in self.engine.panel.jacks.arrived():
-            self.edge(name, time, rising)
+        self._edges.extend(self.engine.panel.jacks.arrived())
+        enough = self.engine.time.now() + ENOUGH_NS
+        while self._edges:
+            self.edge(*self._edges.popleft())
+            if self.engine.time.now() > enough:  # what is no clock must not hold up the music
+                break
         if self._seen is not self.player.settings:
             self._settings_changed(self._seen, self.player.settings)
         now = self.engine.time.now()

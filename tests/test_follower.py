@@ -369,3 +369,23 @@ def test_random_pulses_do_not_break_it_and_a_steady_clock_mends_it(intervals, ra
     assert follower.bpm == pytest.approx(97, rel=1e-3)
     assert follower.time == pytest.approx(truth[-1], abs=MS / 10)
     assert follower.locked
+
+
+@pytest.mark.parametrize(
+    ("per_beat", "stray"),
+    [(1, [0, 1482, 2963]), (4, [0, 120]), (4, [0, 4409, 8818, 9000]), (24, [0, 700, 710, 1500])],
+)
+def test_stray_pulses_before_a_steady_clock_are_soon_forgotten(per_beat, stray):
+    """A plug that is pushed in, or somebody who tries a button: then the clock runs, at 100 BPM."""
+    follower = Follower(per_beat)
+    for ms in stray:
+        follower.pulse(round(ms * 1e6))
+    period = 60e9 / 100 / per_beat
+    begin = stray[-1] * 1e6 + 1e9
+
+    for number in range(max(12, 4 * per_beat)):
+        follower.pulse(round(begin + number * period))
+
+    assert follower.locked
+    assert abs(follower.time - begin - number * period) < 0.02 * period
+    assert follower.bpm == pytest.approx(100, rel=0.02)
