@@ -330,7 +330,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         type=int,
         metavar="N",
-        help="the same, where none is remembered",
+        help="the same, if none is remembered",
     )
     play.add_argument("--bpm", type=float, help="tempo, 20 to 300")
     play.add_argument("--bars", type=_count, help="stop after so many bars")

@@ -152,7 +152,7 @@ def test_the_next_control_change_is_learned_and_moves_what_it_was_learned_for(bo
 
     assert box.player.settings.voices[0].density == 1.0
     assert dict(box.player.settings.cc)["10.74"] == "voice.1.density"
-    assert box.controls.learned == "control change 10.74 moves voice.1.density."
+    assert box.controls.learned == "control change 74 on channel 10 moves voice.1.density."
 
 
 def test_a_target_that_is_learned_anew_leaves_the_one_before(box):
@@ -166,7 +166,7 @@ def test_a_target_that_is_learned_anew_leaves_the_one_before(box):
 def test_a_control_change_that_moved_something_else_moves_it_no_longer_and_says_so(box):
     learn(box, "bpm", 74)
     learn(box, "voice.1.density", 74)
-    assert box.controls.learned == "control change 1.74 moves voice.1.density instead of bpm."
+    assert box.controls.learned == "control change 74 on channel 1 moves voice.1.density instead of bpm."
 
     control(box, 74, 0)
     assert box.player.settings.bpm == 120
@@ -175,7 +175,7 @@ def test_a_control_change_that_moved_something_else_moves_it_no_longer_and_says_
 
 def test_a_control_change_that_is_mapped_on_every_channel_keeps_the_others(box):
     learn(box, "bpm", 16, channel=2)
-    assert box.controls.learned == "control change 2.16 moves bpm instead of A."
+    assert box.controls.learned == "control change 16 on channel 2 moves bpm instead of A."
 
     control(box, 16, 127, channel=2)
     assert box.player.settings.bpm == 300

@@ -92,7 +92,7 @@ def test_messages_are_sent_by_their_names(box, capsys):
         ),
         ("slot 9", "slot 9: empty; filled slots: 1, 2."),
         ("slot nine", "message not understood"),
-        ("A 7", "message not understood"),
+        ("A 7", "A = 7: expected 0 to 1"),
         ("undo it", "undo: words after it: 1, expected at most 0."),
         ("learn tempo", "learn = 'tempo': expected a setting that is a number"),
         ("voice 17", "voice = 17: expected a whole number from 1 to 16"),

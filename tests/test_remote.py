@@ -81,7 +81,7 @@ def test_the_state_says_what_plays(box, slot):
         (b"[1, 2]\n", "message not understood"),
         ({"do": "explode"}, "Known are start, stop, toggle, rewind"),
         ({"do": "turn", "knob": "E", "to": 0.5}, "knob 'E', expected A, B, C or D"),
-        ({"do": "turn", "knob": "A", "to": 7}, "message not understood: Expected `float` <= 1.0"),
+        ({"do": "turn", "knob": "A", "to": 7}, "A = 7: expected 0 to 1"),
         ({"do": "set", "key": "bpm", "value": 900}, "bpm = 900: expected a number from 20 to 300"),
         ({"do": "set", "key": "bpm", "value": {"a": []}}, "expected a number from 20 to 300"),
         ({"do": "slots", "slots": [9]}, "slot 9: empty"),
