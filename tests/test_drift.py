@@ -17,7 +17,8 @@ from device.clock import NS_PER_MINUTE, Clock
 from device.ensemble import Ensemble
 from device.history import KEPT
 from device.leader import Leader
-from device.player import HORIZON_NS, Player
+from device.planner import HORIZON_NS
+from device.player import Player
 from device.settings import Settings
 from hw.panel import open_panel
 from hw.timing import SimTime
@@ -132,7 +133,7 @@ def patient(monkeypatch):
         player, now = box.player, box.engine.time.now()
         clock = player.clock
         if player.playing:
-            comes = min(comes, clock.time_at(max(player._wake, clock.beat)) - HORIZON_NS + 1)
+            comes = min(comes, clock.time_at(max(player.planner._wake, clock.beat)) - HORIZON_NS + 1)
         engine_room.IDLE_NS = engine_room.ALERT_NS = max(1000, comes - now)
         box.engine.step()
 
