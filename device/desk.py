@@ -300,7 +300,7 @@ class Desk:
 
     def _now(self) -> Moment:
         player = self.player
-        return Moment(player.settings, tuple(self.knobs), tuple(player.numbers))
+        return Moment(replace(player.settings, bpm=player.tempo), tuple(self.knobs), tuple(player.numbers))
 
     def _about_to(self, what: str, before: Moment | None = None, within: int = GESTURE_NS) -> None:
         self.changes += 1

@@ -116,6 +116,14 @@ class Engine:
         self.player.join()
         self._send(self.leader.located(self.player.beat, joined=True))
 
+    def lead_others(self, mode: str) -> None:
+        """Send clock always, while playing, or not at all; those who follow are not left playing alone."""
+        if mode == "off":
+            self._send(self.leader.stopped())
+        was, self.leader.mode = self.leader.mode, mode
+        if was == "off" and self.player.playing:
+            self._send(self.leader.located(self.player.beat, joined=True))
+
     def panic(self) -> None:
         """Everything off, on every channel; the music goes on with the next hit."""
         self.player.score.cut()
@@ -133,7 +141,7 @@ class Engine:
         """Write all else that is due, instant by instant."""
         clock, score = self.player.clock, self.player.score
         self._lead()
-        while self.player.playing:
+        while self.player.playing and not self.stopping:
             beat = score.next_beat()
             if beat is None:
                 self.stopping = self.stopping or self.player.finished

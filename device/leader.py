@@ -12,6 +12,7 @@ from device.clock import HAIR, NEVER, NS_PER_MINUTE, NS_PER_MS, Clock
 CLOCKS = 24  # a beat (MIDI 1.0)
 CLOCK, START, CONTINUE, STOP, POSITION = 0xF8, 0xFA, 0xFB, 0xFC, 0xF2
 CLOCKS_PER_POSITION = 6  # a song position counts sixteenths
+POSITIONS = 2**14  # that can be told: 4,096 beats
 BEFORE_NS = 2 * NS_PER_MS  # from start or continue to its first clock
 CLOCK_BYTES = bytes((CLOCK,))
 APART_NS = NS_PER_MS  # between clocks that catch up
@@ -30,6 +31,7 @@ class Leader:
         self._line = (0.0, -1, 0.0)  # of the clock, when `_tick` was found
         self._first: tuple[int, int] | None = None  # clock that the start takes effect on, message before it
         self._told = False  # whether that message has been sent
+        self._moved = False  # the music has leapt, and those who follow have not been told
         self._resume = 0  # the clock after the last that those who follow have counted, while stopped
 
     def align(self, time: int, beat: float) -> int:
@@ -57,9 +59,12 @@ class Leader:
 
     def stopped(self) -> list[bytes]:
         """The music has stopped; what is to be sent at once."""
-        was, self.playing, self._first = self.playing, False, None
+        was, self.playing = self.playing, False
         if was:
             self._resume = self._tick
+            if self._first:  # they wait for that clock, and have not counted any yet
+                self._resume = self._first[0] if self._first[1] == CONTINUE else 0
+        self._first = None
         return [bytes((STOP,))] if was and self.mode != "off" else []
 
     def located(self, beat: float, joined: bool = False) -> list[bytes]:
@@ -69,14 +74,16 @@ class Leader:
         """
         messages = [bytes((STOP,))] if self.playing else []
         self.playing = self.playing or joined
-        self._resume = 0
-        sixteenth = int(beat * CLOCKS / CLOCKS_PER_POSITION + HAIR)
+        sixteenth = -(-_tick_at(beat) // CLOCKS_PER_POSITION)
+        self._resume = sixteenth * CLOCKS_PER_POSITION
         if self.playing:
+            self._resume = 0
             sixteenth = _tick_at(beat) // CLOCKS_PER_POSITION + 1  # far enough for the message before it
             self._first = (sixteenth * CLOCKS_PER_POSITION, CONTINUE)
             self._told = False
             self._line = (0.0, -1, 0.0)
-        messages.append(bytes((POSITION, sixteenth & 0x7F, sixteenth >> 7 & 0x7F)))
+        if sixteenth < POSITIONS:
+            messages.append(bytes((POSITION, sixteenth & 0x7F, sixteenth >> 7)))
         return messages if self.mode != "off" else []
 
     def next_time(self) -> int:
@@ -84,6 +91,8 @@ class Leader:
         if self.mode == "off" or (self.mode == "playing" and not self.playing):
             return NEVER
         self._find()
+        if self._moved:
+            return self._sent
         due = self.clock.time_at(self._tick / CLOCKS)
         if self._first and not self._told and self._tick >= self._first[0]:
             return self.clock.time_at(self._first[0] / CLOCKS) - BEFORE_NS
@@ -93,6 +102,10 @@ class Leader:
         """What is to be sent by now, with its beat and when it was due; never more than one clock."""
         if self.next_time() > now:
             return []
+        if self._moved:
+            self._moved = False
+            there = self.clock.beat_at(now)
+            return [(message, there, now) for message in self.located(there)]
         messages = []
         beat = self._tick / CLOCKS
         time = self.clock.time_at(beat)
@@ -126,6 +139,7 @@ class Leader:
             return
         apart = abs(self.clock.time_at(self._tick / CLOCKS) - self._sent)
         if self._line[1] < 0 or apart > HOPELESS_NS + 2 * self._period():
+            self._moved = self.playing and self._line[1] >= 0
             self._tick = self._after_sent()
         self._line = line
 

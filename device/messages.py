@@ -44,7 +44,7 @@ class Rewind(Message, tag="rewind", frozen=True):
 class Locate(Message, tag="locate", frozen=True):
     """Go on from another beat; stopped, the next start is there."""
 
-    beat: Annotated[float, Meta(ge=0.0, le=65536.0)]
+    beat: Annotated[float, Meta(ge=0.0, lt=4096.0)]
 
 
 class Panic(Message, tag="panic", frozen=True):

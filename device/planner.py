@@ -33,7 +33,8 @@ class Planner:
         self._clock = clock
         self._score = score
         self._from = -NEVER  # beat from which hits are played: not again what sounded before a stop
-        self._edge = NEVER  # beat at which the music begins: what leans before it sounds with it
+        self._edge = NEVER  # beat at which the music begins: what leans before it sounds with it ...
+        self._at = NEVER  # ... or at this beat, where it began late
         self._decided = [0.0] * TRACKS  # beat up to which the steps of each track are decided
         self._wake = -NEVER  # beat at which there is something to decide
         self.read_grid()
@@ -77,14 +78,15 @@ class Planner:
             self._wake = min(self._wake, self.line)
         return False
 
-    def afresh(self, beat: float, first: float, edge: float | None = None) -> None:
+    def afresh(self, beat: float, first: float, edge: float | None = None, at: float | None = None) -> None:
         """Forget what is decided from a beat on; of what is decided anew, play what is due from `first` on.
 
         `edge` is a beat at which the music begins: no hit of a step from there on is lost for leaning early.
         """
         self._score.unwait()
         self._from = first
-        self._edge = self._edge if edge is None else edge
+        if edge is not None:
+            self._edge, self._at = edge, edge if at is None else at
         for track, size, _ in self._grid:
             self._decided[track] = max(0.0, beat // size * size - LATEST * size)
         if self.coming:
@@ -111,11 +113,15 @@ class Planner:
             hits += track_hits(coming.pattern, coming.settings, track, max(start, line), until)
         if not hits:
             return
-        if start <= self._edge < until:
+        if start <= self._at and self._edge < until:
             hits = [self._not_before_edge(hit) for hit in hits]
         last, first = self._score.sounded(track), self._from
         self._score.add(hit for hit in hits if hit.beat >= first and (hit.place, hit.stroke) > last)
 
     def _not_before_edge(self, hit: Hit) -> Hit:
+        early = hit.beat < self._at and hit.place >= self._edge - HAIR
+        return hit._replace(beat=self._at) if early and hit.place <= self._at + HAIR else self._leaning(hit)
+
+    def _leaning(self, hit: Hit) -> Hit:
         leans = hit.beat < self._edge and hit.place >= self._edge - HAIR
-        return hit._replace(beat=self._edge) if leans else hit
+        return hit._replace(beat=self._at) if leans else hit

@@ -140,10 +140,14 @@ def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, S
     wanted = list(named) or [str(number) for number in usual]
     folder = home.slot_folder()
     library: dict[int, Slot] = {}
+    unread: list[str] = []
     for number in folder.filled():
-        with contextlib.suppress(ModelError):
+        try:
             library[number] = folder.load(number)
-    slots, notes = [], []
+        except ModelError as error:
+            if str(number) not in wanted:
+                unread.append(str(error))
+    slots, notes = [], unread
     for word in wanted:
         if not is_number(word):
             slots.append(load_file(Path(word), Path(word).name))

@@ -27,6 +27,7 @@ from device.specs import SLOTS, VOICES
 from hw.timing import Time
 
 START_NS = 2 * NS_PER_MS  # from PLAY to the first event
+PAST_NS = 20 * NS_PER_MS  # a beginning longer ago than this is one that nobody can play on time any more
 RETRIGGER_NS = 2 * NS_PER_MS  # a jack that must rise again is low for so long
 RETIMED = 0.02  # a tempo that has moved by this share makes what is timed in ms be decided anew
 SHOWN = 0.002  # a tempo that has moved by this share is told to the settings
@@ -115,10 +116,12 @@ class Player:
         self._begin(beat, float("-inf") if beat == 0.0 else beat, edge=float("inf"))
 
     def begin(self, beat: float, time: int, bpm: float) -> None:
-        """Play from a beat that falls at `time`. What leans before it sounds with it."""
+        """Play from a beat that falls at `time`. What leans before it sounds with it, or now if it is past."""
         self.clock.limit = float("inf")
         self.clock.refer(beat, time, bpm)
-        self._begin(beat, beat, edge=beat)
+        now = self.time.now()
+        at = self.clock.beat_at(now) if now - time > PAST_NS else beat
+        self._begin(beat, beat, edge=beat, at=at)
 
     def join(self) -> None:
         """Play along with the clock that leads, from where that is."""
@@ -150,13 +153,13 @@ class Player:
             self._stopped_at = max(0.0, beat)
             return
         time = self.time.now() if time is None else time
+        self._come_in()
         before = self.clock.beat_at(time)
         self.played += max(0.0, before - self._started)
         self._started = beat
         self.clock.limit = float("inf")
         self.clock.refer(beat, time)
         self.score.unwait(move=beat - before)
-        self._come_in()
         self._afresh(beat, beat, edge=beat)
 
     def follow(self, beat: float, time: int, bpm: float, limit: float = float("inf")) -> None:
@@ -172,6 +175,15 @@ class Player:
             self._afresh(there, min(there, beat))  # what falls on the pulse itself is not too late
         elif abs(self._timed_at / bpm - 1) > RETIMED:
             self._retime(tempo, beat)
+
+    def go_on_alone(self) -> None:
+        """No clock leads any more: the box keeps its tempo, and what waited for a pulse goes on now."""
+        now = self.time.now()
+        beat = self.clock.beat_at(now)
+        self.slaved = False
+        if self.clock.limit < float("inf"):
+            self.clock.limit = float("inf")
+            self.clock.refer(beat, now)
 
     def decide(self) -> None:
         """Turn the steps that come up into hits."""
@@ -312,13 +324,13 @@ class Player:
             self._retime(tempo)
         self._silence_muted()
 
-    def _begin(self, beat: float, first: float, edge: float | None = None) -> None:
+    def _begin(self, beat: float, first: float, edge: float | None = None, at: float | None = None) -> None:
         self.playing = True
         self._started = beat
-        self._afresh(beat, first, edge)
+        self._afresh(beat, first, edge, at)
 
-    def _afresh(self, beat: float, first: float, edge: float | None = None) -> None:
-        self.planner.afresh(beat, first, edge)
+    def _afresh(self, beat: float, first: float, edge: float | None = None, at: float | None = None) -> None:
+        self.planner.afresh(beat, first, edge, at)
         self.decide()
 
     def _anew(self, since: float = float("inf")) -> None:

@@ -71,9 +71,14 @@ class Score:
     def next_beat(self) -> float | None:
         """The beat of the next event; None when nothing is pending."""
         if not self._known:
-            beats = [queue[0].begin for queue in self._waiting if queue]
-            beats += [noted.gate for noted in self._noted if noted]
-            beats += [sounding.end for sounding in self._sounding if sounding and not sounding.held]
+            beats = []
+            for queue, noted, sounding in zip(self._waiting, self._noted, self._sounding, strict=True):
+                if noted:
+                    beats.append(noted.gate)
+                elif queue:
+                    beats.append(queue[0].begin)
+                if sounding and not (sounding.held and (queue or noted)):
+                    beats.append(sounding.end)
             self._next = min(beats, default=None)
             self._known = True
         return self._next
@@ -202,9 +207,9 @@ class Score:
     def _one_after_the_other(self, pending: Pending, following: Pending) -> tuple[Pending, Pending]:
         """Two hits, the first of which ends before the second begins, or is held over to it."""
         begin, gate, end, hit, _ = pending
-        if hit.tie and gate + hit.length >= following.gate - self.gap:
-            return Pending(begin, gate, following.gate, hit, held=True), following
         first = min(following.gate, max(following.begin, gate + 2 * self.gap))
         if first != following.begin:  # no room to settle as long
             following = following._replace(begin=first)
+        if hit.tie and gate + hit.length >= following.gate - self.gap:
+            return Pending(begin, gate, following.gate, hit, held=True), following
         return Pending(begin, gate, min(end, first - self.gap), hit), following

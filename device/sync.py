@@ -85,7 +85,8 @@ class Sync:
                 self._pulsed(self.jack, time)
         elif not self.jack.heard:
             self.jack.next = 0
-            self.engine.rewind()
+            if self.source == "internal":  # another that leads says itself where it is
+                self.engine.rewind()
         elif self.jack.reset(time) and self.leading is self.jack:
             self.engine.locate(0.0, self._at(self.jack.time))
             self._follow(self.jack)
@@ -141,7 +142,8 @@ class Sync:
 
     def toggle(self) -> None:
         """Stop where it plays or waits to, start where it does not."""
-        if self.player.playing or self.awaited or self.held:
+        hand = self.leading is not None and self.leading.waiting and not self.leading.running
+        if self.player.playing or self.awaited or self.held or hand:
             self.stop()
         else:
             self.start()
@@ -190,8 +192,10 @@ class Sync:
             better = True
         else:
             better = SOURCES.index(kind) < SOURCES.index(self.source)
+        # A sender that says start comes before one that only ticks.
+        starts = source.waiting and self.leading is not None and not self.leading.running
         begins = source.waiting or self.held or self.awaited
-        return better and (source.ready or begins) and (self.leading is None or kind != self.source)
+        return better and (source.ready or begins) and (self.leading is None or kind != self.source or starts)
 
     def _let_lead(self, source: Source) -> None:
         self.leading, self.linked = source, False
@@ -221,8 +225,7 @@ class Sync:
 
     def _lead_alone(self) -> None:
         self.leading, self.linked = None, False
-        self.player.slaved = False
-        self.player.clock.limit = float("inf")
+        self.player.go_on_alone()
 
     def _may_lead(self, kind: str) -> bool:
         return self._seen.clock in ("auto", kind)
@@ -232,6 +235,7 @@ class Sync:
         if before.clock_in != now.clock_in:
             was_leading = self.leading is self.jack
             self.jack = _jack_clock(now)
+            self.jack.free(self.player.beat)
             if was_leading:
                 self._lead_alone()
         if before.clock != now.clock:
@@ -240,7 +244,7 @@ class Sync:
             if kind != "internal" and not self._may_lead(kind):
                 self._lead_alone()
         if self.engine.leader.mode != now.midi_clock:
-            self.engine.leader.mode = now.midi_clock
+            self.engine.lead_others(now.midi_clock)
         if self.linked and now.bpm != before.bpm and self.link is not None:
             _, bpm = self.link.line(self.engine.time.now())
             if abs(bpm - now.bpm) > 0.001 * bpm:

@@ -28,7 +28,11 @@ class Tape:
             # A pipe to another process, so that a slow disk never stops the clock.
             with path.open("wb") as file:
                 self._cat = subprocess.Popen(
-                    ["cat"], stdin=subprocess.PIPE, stdout=file, start_new_session=True
+                    ["cat"],
+                    stdin=subprocess.PIPE,
+                    stdout=file,
+                    stderr=subprocess.DEVNULL,  # a full disk is said in a sentence of ours
+                    start_new_session=True,
                 )
             assert self._cat.stdin is not None
             os.set_blocking(self._cat.stdin.fileno(), False)

@@ -92,6 +92,30 @@ def test_jitter_of_a_millisecond_is_not_heard(make_box):
     assert np.std(60e9 / np.diff(found[8:]) / 4) < 0.5
 
 
+@pytest.mark.parametrize("early", [-50, -30, -20])
+def test_a_box_that_plays_earlier_than_its_master_still_plays_the_top(make_box, early):
+    box = make_box(EVERY_BEAT, Settings().changed("sync_ms", early))
+
+    feed(box, [(S - NS_PER_MS, START), *clocks(120, 24 * 4, first=S)])
+
+    assert rises(box)[0] == pytest.approx(S, abs=2 * NS_PER_MS)
+    assert rises(box)[2] == pytest.approx(2 * S + early * NS_PER_MS, abs=0.2 * NS_PER_MS)
+
+
+def test_a_start_at_one_input_comes_before_a_clock_that_only_ticks_at_another(make_box):
+    box = make_box(EVERY_BEAT, Settings().changed("midi_in", ["", ""]))
+    ticking, starting = clocks(120, 24 * 8), clocks(90, 24 * 4, first=2 * S)
+    both = sorted([(at, 0, what) for at, what in ticking] + [(at, 1, what) for at, what in starting])
+    feed(box, [])
+    for at, number, what in [*both[:90], (2 * S - NS_PER_MS, 1, START), *both[90:]]:
+        while box.engine.time.now() < at:
+            box.engine.step()
+        box.panel.inputs[number].feed(what, at)
+
+    assert box.player.playing
+    assert box.player.settings.bpm == pytest.approx(90, abs=0.5)
+
+
 def test_stop_and_continue_go_on_where_it_stopped(make_box):
     box = make_box(pattern("x" * 16))
     first = clocks(120, 24 * 2 + 1, first=S)
@@ -304,6 +328,30 @@ def test_swing_and_offsets_are_exact_under_another_clock(make_box):
     assert rises(box)[16:60] == pytest.approx(wanted, abs=0.05 * NS_PER_MS)
 
 
+def test_a_reset_at_the_jack_under_midi_clock_moves_nobody(make_box):
+    box = make_box(EVERY_BEAT)
+    master = clocks(120, 24 * 8, first=S)
+
+    feed(
+        box,
+        sorted([(S - NS_PER_MS, START), *master, (master[120][0] + NS_PER_MS, "reset")], key=lambda p: p[0]),
+    )
+
+    assert rises(box)[1:] == pytest.approx([S + n * S // 2 for n in range(1, 8)], abs=0.2 * NS_PER_MS)
+
+
+def test_a_step_clock_that_ends_leaves_the_box_where_it_waited(make_box):
+    settings = Settings().changed("clock", "jack").changed("clock_in", "step").changed("clock_lost", "go")
+    box = make_box(pattern("x" * 16), settings)
+    box.sync.start()
+    pulses = clocks(120, 12, first=S, per_beat=4, what="clock")
+
+    feed(box, pulses, until=pulses[-1][0] + 2 * S)
+
+    assert beats(box.engine, "gate1")[:16] == pytest.approx([n / 4 for n in range(16)], abs=0.003)
+    assert box.player.skipped == box.engine.health.dropped == 0
+
+
 # --- others that follow us ----------------------------------------------------------------------------------
 
 
@@ -358,8 +406,29 @@ def test_a_rewind_while_it_plays_is_a_start_and_a_continue_is_a_continue(make_bo
     assert kinds == [0xFA, 0xFA, 0xFC, 0xFB]
 
 
+def in_place(box):
+    """Count what goes out as one does who follows, and compare it with the box."""
+    place, running = 0, False
+    entries = [e for e in box.engine.output.tape.entries if "midi" in e and e["midi"][0] >= 0xF0]
+    for entry in entries:
+        status = entry["midi"][0]
+        if status == 0xFA:
+            place, running = -1, True
+        elif status == 0xFB:
+            running = True
+        elif status == 0xFC:
+            running = False
+        elif status == 0xF2:
+            place = (entry["midi"][1] | entry["midi"][2] << 7) * 6 - 1
+        elif running:
+            place += 1
+            assert place == pytest.approx(entry["beat"] * 24, abs=1e-6), entry
+    assert running == box.player.playing
+    times = np.array([e["at_ns"] for e in entries if e["midi"][0] == 0xF8])
+    assert np.diff(times).min() >= 0.99 * NS_PER_MS, "nothing bursts"
+
+
 def test_a_follower_of_ours_is_at_our_beat_whatever_happens(make_box):
-    """Counts what goes out as a slave does, and compares it with the box."""
     box = make_box(pattern("x" * 16))
     engine = box.engine
     engine.start()
@@ -377,25 +446,74 @@ def test_a_follower_of_ours_is_at_our_beat_whatever_happens(make_box):
     engine.locate(2.0)
     run_until(engine, 4.0)
 
-    place, pending, running = 0, None, False
-    entries = [e for e in engine.output.tape.entries if "midi" in e and e["midi"][0] >= 0xF0]
-    for entry in entries:
-        status = entry["midi"][0]
-        if status == 0xFA:
-            place, running = -1, True
-        elif status == 0xFB:
-            running = True
-        elif status == 0xFC:
-            running = False
-        elif status == 0xF2:
-            place = (entry["midi"][1] | entry["midi"][2] << 7) * 6 - 1
-        elif running:
-            place += 1
-            assert place == pytest.approx(entry["beat"] * 24, abs=1e-6), entry
-    assert running
-    assert pending is None
-    times = np.array([e["at_ns"] for e in entries if e["midi"][0] == 0xF8])
-    assert np.diff(times).min() >= 0.99 * NS_PER_MS, "nothing bursts"
+    in_place(box)
+
+
+@pytest.mark.parametrize("beat", [0.3, 1.26, 7.99])
+def test_who_follows_is_with_a_box_that_was_sent_between_two_sixteenths(make_box, beat):
+    box = make_box(EVERY_BEAT)
+    feed(box, [], until=S)
+    box.engine.locate(beat)
+    feed(box, [], until=2 * S)
+    box.engine.start()
+    feed(box, [], until=4 * S)
+
+    in_place(box)
+
+
+def test_who_follows_is_with_a_box_that_stops_before_the_place_that_it_promised(make_box):
+    box = make_box(EVERY_BEAT)
+    box.engine.start()
+    feed(box, [], until=S)
+    box.engine.locate(1.0)
+    feed(box, [], until=S + S // 20)
+    box.engine.stop()
+    feed(box, [], until=2 * S)
+    box.engine.start()
+    feed(box, [], until=4 * S)
+
+    in_place(box)
+
+
+@pytest.mark.parametrize("bpm", [60, 140])
+def test_who_follows_is_told_when_the_box_goes_back_to_its_master(make_box, bpm):
+    box = make_box(EVERY_BEAT)
+    master = clocks(120, 24 * 40, first=S)
+    feed(box, [(S - NS_PER_MS, START), *master[:100]])
+    box.desk.change("clock", "internal")
+    box.desk.change("bpm", bpm)
+    feed(box, master[100:500])
+    box.desk.change("clock", "auto")
+    feed(box, master[500:])
+
+    assert box.sync.source == "midi"
+    in_place(box)
+
+
+def test_clock_that_is_switched_off_leaves_nobody_playing_alone(make_box):
+    box = make_box(EVERY_BEAT)
+    box.engine.start()
+    feed(box, [], until=S)
+    box.desk.change("midi_clock", "off")
+    feed(box, [], until=2 * S)
+
+    assert sent(box, 0xFC)
+    assert max(at for at, _ in sent(box, 0xF8)) < S + S // 10
+    box.desk.change("midi_clock", "always")
+    feed(box, [], until=4 * S)
+    in_place(box)
+
+
+def test_a_tempo_that_waits_for_the_bar_does_not_move_where_it_is_sent(make_box):
+    box = make_box(EVERY_BEAT, Settings().changed("change", "bar"))
+    box.engine.start()
+    feed(box, [], until=S)
+    box.desk.change("bpm", 200)
+    box.engine.locate(7.0)
+
+    assert box.player.beat == pytest.approx(7.0)
+    feed(box, [], until=2 * S)
+    in_place(box)
 
 
 @pytest.mark.parametrize(("mode", "before", "after"), [("off", 0, 0), ("playing", 0, 0), ("always", 40, 40)])
