@@ -116,7 +116,7 @@ class Player:
         self._begin(beat, float("-inf") if beat == 0.0 else beat, edge=float("inf"))
 
     def begin(self, beat: float, time: int, bpm: float) -> None:
-        """Play from a beat that falls at `time`. What leans before it sounds with it, or now if it is past."""
+        """Play from a beat that falls at `time`. What leans before it sounds with it, or now if past."""
         self.clock.limit = float("inf")
         self.clock.refer(beat, time, bpm)
         now = self.time.now()
