@@ -116,7 +116,7 @@ class Planner:
         if start <= self._at and self._edge < until:
             hits = [self._not_before_edge(hit) for hit in hits]
         last, first = self._score.sounded(track), self._from
-        self._score.add(hit for hit in hits if hit.beat >= first and (hit.place, hit.stroke) > last)
+        self._score.add(hit for hit in hits if hit.beat >= first - HAIR and (hit.place, hit.stroke) > last)
 
     def _not_before_edge(self, hit: Hit) -> Hit:
         early = hit.beat < self._at and hit.place >= self._edge - HAIR

@@ -251,6 +251,7 @@ def _keeper(
         assert child.stdin is not None
         child.stdin.write(f"{began}\n".encode())
         child.stdin.flush()
+        box.engine.slack.jobs.append(Job(_missed(box, child), every_ms=1000, worst_us=100))
     try:
         yield
     finally:
@@ -260,6 +261,18 @@ def _keeper(
                 save(file, pack(memory))
             except OSError as error:
                 say(f"{file}: {error.strerror}. What was changed by hand is not remembered.")
+
+
+def _missed(box: Box, child: subprocess.Popen[bytes]) -> Callable[[], None]:
+    """Say once that the state keeper is gone. A slack job."""
+
+    def look() -> None:
+        if child.returncode is None and child.poll() is not None:
+            box.panel.notes.append(
+                "The state keeper ended: what is changed by hand is kept when the box ends as it should."
+            )
+
+    return look
 
 
 def _kept(child: subprocess.Popen[bytes] | None, memory: dict[str, Any]) -> bool:

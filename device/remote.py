@@ -152,7 +152,7 @@ class Remote:
             case messages.Rewind():
                 sync.rewind()
             case messages.Locate(beat):
-                sync.locate(beat)
+                return Answer(True, says=sync.locate(beat) or None)
             case messages.Panic():
                 sync.panic()
             case messages.Quit():

@@ -50,7 +50,9 @@ class Sync:
         sources: list[Source] = [self.jack, *self.midi]
         for source in sources:
             if source.follower.complaint:
-                return f"clock at {source.name}: {source.follower.complaint}"
+                what, _, advice = source.follower.complaint.partition(":")
+                advice = " change the tempo of the sender" if source in self.midi else advice
+                return f"clock at {source.name}: {what}:{advice.rstrip('.')}."
         wanted = self._seen.clock
         if wanted == "link" and self.link is None:
             return 'Ableton Link is joined when the box starts: write clock = "link" into settings.toml.'
@@ -148,12 +150,14 @@ class Sync:
         else:
             self.start()
 
-    def locate(self, beat: float) -> None:
-        """Go on from another beat. A clock that leads and says itself where it is stays where it is."""
-        if self.leading is None or not self.leading.running:
-            self.engine.locate(beat)
-            if self.leading is not None:
-                self.leading.free(beat)
+    def locate(self, beat: float) -> str:
+        """Go on from another beat; a sentence where a clock leads that says itself where the music is."""
+        if self.linked or (self.leading is not None and self.leading.running):
+            return f"{LEADS[self.source]} leads and says where the music is; the box stays with it."
+        self.engine.locate(beat)
+        if self.leading is not None:
+            self.leading.free(beat)
+        return ""
 
     def panic(self) -> None:
         """Everything off, now."""

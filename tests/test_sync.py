@@ -224,6 +224,25 @@ def test_play_by_hand_under_a_master_that_has_stopped_begins_on_its_clock(make_b
     assert rises(box)[1:4] == pytest.approx([master[50 + 24 * n][0] for n in (1, 2, 3)], abs=0.1 * NS_PER_MS)
 
 
+def test_a_master_that_is_too_fast_is_said_with_what_to_do_about_it(make_box):
+    box = make_box(EVERY_BEAT)
+
+    feed(box, [(S - NS_PER_MS, START), *clocks(400, 24 * 8, first=S)])
+
+    (said,) = box.complaints
+    assert said.startswith("clock at Fathom: the clock's pulses mean 4")
+    assert said.endswith("expected 20 to 300: change the tempo of the sender.")
+
+
+def test_to_be_sent_elsewhere_under_a_running_master_is_answered_with_a_sentence(make_box):
+    box = make_box(EVERY_BEAT)
+    feed(box, [(S - NS_PER_MS, START), *clocks(120, 24 * 2, first=S)])
+    before = box.player.beat
+
+    assert box.sync.locate(9.0) == "MIDI clock leads and says where the music is; the box stays with it."
+    assert box.player.beat == before
+
+
 def test_what_is_set_to_its_own_clock_follows_nobody(make_box):
     box = make_box(EVERY_BEAT, Settings().changed("clock", "internal"))
     box.engine.start()
