@@ -62,6 +62,8 @@ class Notes:
                 levels[track] = 0
             elif event.order == NOTE:
                 port = hit.port if hit.port < self._outputs else EVERY
+                if self._outputs == 1:  # it is every one, by any name
+                    port = 0
                 new = (port, hit.channel, hit.note)
                 if hit.cc >= 0:
                     controls.append((port, bytes((CONTROL | hit.channel, hit.cc, hit.velocity))))

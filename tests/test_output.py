@@ -94,3 +94,15 @@ def test_a_voice_past_the_last_gate_plays_midi_alone():
 
     assert sent(panel) == [[0x99, 36, 100]]
     assert not any(panel.jacks.levels.values())
+
+
+def test_a_voice_of_every_output_and_one_of_the_only_output_share_a_note():
+    output, panel = make()
+    first, second = KICK._replace(port=-1), KICK._replace(track=1, port=0)
+
+    write(output, [Event(0.0, NOTE, 0, first)], 0.0)
+    write(output, [Event(0.2, NOTE, 1, second)], 0.2)
+    write(output, [Event(0.5, END, 0, first)], 0.5)
+    write(output, [Event(0.7, END, 1, second)], 0.7)
+
+    assert [message[0] for message in sent(panel)] == [0x99, 0x89, 0x99, 0x89]
