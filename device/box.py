@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from device.cabling import Cabling
+from device.clock import NS_PER_MS
 from device.controls import Controls
 from device.desk import Desk
 from device.engine import Engine
@@ -125,7 +126,10 @@ class Box:
             return
         if settings.program_out and numbers:
             now = self.engine.time.now()
-            if player.waiting and now < player.clock.time_at(player.line) - settings.program_early_ms * 1e6:
+            if (
+                player.waiting
+                and now < player.clock.time_at(player.line) - settings.program_early_ms * NS_PER_MS
+            ):
                 return
             message = bytes((PROGRAM | settings.program_out - 1, numbers[0] - 1))
             self.engine.output.send(message, player.beat, now)

@@ -14,6 +14,11 @@ NEVER = 2**62  # ns: a time that does not come, 146 years on
 HAIR = 1e-9  # beats: what floats may be apart and still mean the same place
 
 
+def playable(bpm: float) -> float:
+    """A tempo, held within what Fathom plays."""
+    return min(BPM_HIGH, max(BPM_LOW, bpm))
+
+
 class Clock:
     """Answers `time_at(beat)` and `beat_at(time)`. A source publishes references into it.
 

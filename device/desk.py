@@ -11,7 +11,7 @@ from dataclasses import replace
 from math import log
 from typing import Any, NamedTuple
 
-from device.clock import BPM_HIGH, BPM_LOW, NS_PER_MS
+from device.clock import NS_PER_MS, playable
 from device.errors import ModelError, SettingsError
 from device.history import GESTURE_NS, History
 from device.pitch import LANE, MIDDLE_C, OCTAVE
@@ -230,7 +230,7 @@ class Desk:
         """Tap the tempo: from the second tap on it is heard."""
         bpm = self._tap.tap(self.player.time.now() if now is None else now)
         if bpm is not None:
-            wanted = min(BPM_HIGH, max(BPM_LOW, round(bpm, 2)))
+            wanted = playable(round(bpm, 2))
             self._apply("bpm", lambda settings: settings.changed("bpm", wanted), TAPS_NS)
 
     def map(self, number: str, target: str) -> str:

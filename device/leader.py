@@ -74,9 +74,10 @@ class Leader:
         """
         messages = [bytes((STOP,))] if self.playing else []
         self.playing = self.playing or joined
-        sixteenth = -(-_tick_at(beat) // CLOCKS_PER_POSITION)
-        self._resume = sixteenth * CLOCKS_PER_POSITION
-        if self.playing:
+        if not self.playing:
+            sixteenth = -(-_tick_at(beat) // CLOCKS_PER_POSITION)
+            self._resume = sixteenth * CLOCKS_PER_POSITION
+        else:
             self._resume = 0
             sixteenth = _tick_at(beat) // CLOCKS_PER_POSITION + 1  # far enough for the message before it
             self._first = (sixteenth * CLOCKS_PER_POSITION, CONTINUE)

@@ -119,9 +119,6 @@ class Planner:
         self._score.add(hit for hit in hits if hit.beat >= first - HAIR and (hit.place, hit.stroke) > last)
 
     def _not_before_edge(self, hit: Hit) -> Hit:
-        early = hit.beat < self._at and hit.place >= self._edge - HAIR
-        return hit._replace(beat=self._at) if early and hit.place <= self._at + HAIR else self._leaning(hit)
-
-    def _leaning(self, hit: Hit) -> Hit:
-        leans = hit.beat < self._edge and hit.place >= self._edge - HAIR
-        return hit._replace(beat=self._at) if leans else hit
+        """A hit of the beginning that leans before it, or that it has missed, sounds with it."""
+        missed = hit.beat < self._edge or (hit.beat < self._at and hit.place <= self._at + HAIR)
+        return hit._replace(beat=self._at) if missed and hit.place >= self._edge - HAIR else hit

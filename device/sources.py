@@ -5,10 +5,11 @@ They keep count and judge nothing: which of them leads, and what the box does th
 
 from __future__ import annotations
 
-from device.clock import BPM_HIGH, BPM_LOW, NS_PER_MINUTE, NS_PER_MS
+from device.clock import BPM_LOW, NS_PER_MINUTE, NS_PER_MS, playable
 from device.follower import Follower
 from device.leader import CLOCK, CLOCKS, CLOCKS_PER_POSITION, CONTINUE, POSITION, START, STOP
 
+HAIR = 1e-6  # pulses: what floats may be apart and still mean the same place
 SENSING = 0xFE  # active sensing (MIDI 1.0): once heard, silence means that the cable is out
 SENSING_NS = 330 * NS_PER_MS  # the standard's 300 ms, and a tenth for what jitters
 RESET_NS = 8 * NS_PER_MS  # a reset so soon after a pulse means that pulse
@@ -52,7 +53,7 @@ class Source:
 
     def bpm(self, otherwise: float) -> float:
         """The tempo, within what Fathom plays; another where it is not known yet."""
-        return min(BPM_HIGH, max(BPM_LOW, self.follower.bpm)) if self.follower.locked else otherwise
+        return playable(self.follower.bpm) if self.follower.locked else otherwise
 
     def pulse(self, time: int) -> bool:
         """Count a pulse; False for one that is none (a double trigger)."""
@@ -77,7 +78,7 @@ class Source:
 
     def free(self, beat: float) -> None:
         """Count on from a beat of the box's own: the next pulse is the first that is not before it."""
-        self.next = -int(-(beat * self.per_beat - 1e-6) // 1)
+        self.next = -int(-(beat * self.per_beat - HAIR) // 1)
 
     def nearest(self, beat: float) -> None:
         """Let the latest pulse be the one that is nearest to a beat of the box's own."""
@@ -181,7 +182,7 @@ class StepClock(JackClock):
     def bpm(self, otherwise: float) -> float:
         if not self._period:
             return otherwise
-        return min(BPM_HIGH, max(BPM_LOW, NS_PER_MINUTE / self._period / self.per_beat))
+        return playable(NS_PER_MINUTE / self._period / self.per_beat)
 
     def pulse(self, time: int) -> bool:
         gap = time - self._latest

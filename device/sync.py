@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from device.clock import NS_PER_MS
+from device.clock import NS_PER_MS, playable
 from device.engine import Engine
 from device.pattern import BEATS_PER_BAR
 from device.settings import Settings
@@ -17,6 +17,7 @@ from device.specs import SOURCES
 
 ENOUGH_NS = 200_000  # spent on edges in one pass
 MOST_EDGES = 1024  # that wait; of more the oldest are let go
+SAME_TEMPO = 0.001  # share: Link tells tempi as whole microseconds of a beat
 LEADS = {"jack": "the clock jack", "midi": "MIDI clock", "link": "Ableton Link"}
 
 
@@ -47,8 +48,7 @@ class Sync:
     @property
     def complaint(self) -> str:
         """What is wrong with a clock, in a sentence, or empty."""
-        sources: list[Source] = [self.jack, *self.midi]
-        for source in sources:
+        for source in self._sources:
             if source.follower.complaint:
                 what, _, advice = source.follower.complaint.partition(":")
                 advice = " change the tempo of the sender" if source in self.midi else advice
@@ -71,7 +71,7 @@ class Sync:
         if not self._may_lead("midi"):
             return
         if came == "pulse":
-            self._pulsed(source, time)
+            self._pulsed(source)
         elif came == "stop" and self.leading in (None, source):
             self.held = self.awaited = False
             self.engine.stop()
@@ -84,7 +84,7 @@ class Sync:
             return
         if name == "clock":
             if self.jack.pulse(time):
-                self._pulsed(self.jack, time)
+                self._pulsed(self.jack)
         elif not self.jack.heard:
             self.jack.next = 0
             if self.source == "internal":  # another that leads says itself where it is
@@ -104,8 +104,7 @@ class Sync:
         if self._seen is not self.player.settings:
             self._settings_changed(self._seen, self.player.settings)
         now = self.engine.time.now()
-        sources: list[Source] = [self.jack, *self.midi]
-        for source in sources:
+        for source in self._sources:
             if source.lost(now):
                 self._lost(source)
         if self.link is not None:
@@ -167,25 +166,26 @@ class Sync:
         """Back to the top: under a clock that leads with its next pulse."""
         if self.leading is None or not self.player.playing:
             self.engine.rewind()
-            for source in (self.jack, *self.midi):
+            for source in self._sources:
                 source.next = source.next if source.running else 0
         else:
             self.leading.next, self.leading.waiting = 0, True
 
     # --- within ------------------------------------------------------------------------------------------
 
-    def _pulsed(self, source: Source, time: int) -> None:
+    @property
+    def _sources(self) -> list[Source]:
+        """All whose pulses are counted."""
+        return [self.jack, *self.midi]
+
+    def _pulsed(self, source: Source) -> None:
         """A pulse has come: begin, move or follow."""
         if self.leading is not source:
             if not self._takes_over(source):
                 return
             self._let_lead(source)
-        if source.waiting:
-            source.waiting = False
-            self.engine.lead(source.beat, self._at(source.time), source.bpm(self._seen.bpm))
-            self.awaited = self.held = False
-        elif self.held or self.awaited:
-            self.held = self.awaited = False
+        if source.waiting or self.held or self.awaited:
+            source.waiting = self.held = self.awaited = False
             self.engine.lead(source.beat, self._at(source.time), source.bpm(self._seen.bpm))
         self._follow(source)
 
@@ -251,7 +251,7 @@ class Sync:
             self.engine.lead_others(now.midi_clock)
         if self.linked and now.bpm != before.bpm and self.link is not None:
             _, bpm = self.link.line(self.engine.time.now())
-            if abs(bpm - now.bpm) > 0.001 * bpm:
+            if abs(bpm - now.bpm) > SAME_TEMPO * bpm:
                 self.link.set_tempo(now.bpm)
 
     # --- Ableton Link ------------------------------------------------------------------------------------
@@ -270,13 +270,9 @@ class Sync:
         if not self.linked:
             return
         beat, bpm = link.line(now)
-        within = min(300.0, max(20.0, bpm))
-        if self.player.playing:
-            # Link tells the place in the bar; which bar it is, the box knows itself.
-            bars = round((self.player.clock.beat_at(now) - beat) / BEATS_PER_BAR)
-            self.player.follow(beat + bars * BEATS_PER_BAR, self._at(now), within)
-        else:
-            self.player.follow(beat, self._at(now), within)
+        if self.player.playing:  # Link tells the place in the bar; which bar it is, the box knows itself
+            beat += round((self.player.clock.beat_at(now) - beat) / BEATS_PER_BAR) * BEATS_PER_BAR
+        self.player.follow(beat, self._at(now), playable(bpm))
         playing = link.playing and link.turned_ns <= now
         if playing != self._link_played:
             self._link_played = playing
@@ -291,7 +287,7 @@ class Sync:
         now = self.engine.time.now()
         beat, bpm = self.link.line(now)
         self.awaited = False
-        self.player.follow(beat % BEATS_PER_BAR, self._at(now), min(300.0, max(20.0, bpm)))
+        self.player.follow(beat % BEATS_PER_BAR, self._at(now), playable(bpm))
         self.engine.join()
         if not self.link.playing:
             self.link.start(now)

@@ -9,11 +9,11 @@ import random
 import socket
 
 import pytest
+from clock_helpers import CLOCK, START, S, clocks, feed, rises
 from conftest import pattern
 from hypothesis import Phase, given
 from hypothesis import settings as how
 from hypothesis import strategies as st
-from test_sync import CLOCK, START, S, clocks, feed, rises
 
 from device.box import Box
 from device.clock import BPM_HIGH, BPM_LOW, NS_PER_MS

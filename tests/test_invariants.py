@@ -2,6 +2,7 @@
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from setting_helpers import values
 
 from device.box import Box
 from device.clock import NS_PER_MS
@@ -14,19 +15,6 @@ from hw.panel import open_panel
 from hw.timing import SimTime
 
 NOT_HEARD = ("shift", "play_layer", "slot_layer", "midi_out", "midi_in")
-
-
-def values(spec):
-    """Any value that a setting may have."""
-    if spec.choices:
-        one = st.sampled_from(spec.choices)
-    elif spec.kind is bool:
-        one = st.booleans()
-    elif spec.kind is int:
-        one = st.integers(int(spec.low), int(spec.high))
-    else:
-        one = st.floats(spec.low, spec.high)
-    return st.lists(one, min_size=spec.least, max_size=spec.most) if spec.most else one
 
 
 SETTINGS = st.one_of(

@@ -2,7 +2,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from test_sync import S, clocks, feed
+from clock_helpers import S, clocks, feed
 
 from device.box import Box
 from device.ensemble import Ensemble

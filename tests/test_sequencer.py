@@ -3,6 +3,7 @@ import pytest
 from conftest import beats, notes, pattern, run_until
 from hypothesis import given
 from hypothesis import strategies as st
+from setting_helpers import values
 
 from device.pattern import Pattern
 from device.sequencer import ACCENT, CLOCK, RESET, SHORTEST_MS, chance, hits_in, lead_of, size_of
@@ -307,21 +308,8 @@ def test_a_tied_voice_holds_its_gate_over_and_strikes_equal_notes_once(make_engi
     assert notes(engine, 0x80) == [(0.5, 60), (1.0, 65)]
 
 
-def value_of(spec):
-    """Any value that a setting may have."""
-    if spec.choices:
-        one = st.sampled_from(spec.choices)
-    elif spec.kind is bool:
-        one = st.booleans()
-    elif spec.kind is int:
-        one = st.integers(int(spec.low), int(spec.high))
-    else:
-        one = st.floats(spec.low, spec.high)
-    return st.lists(one, min_size=spec.least, max_size=spec.most) if spec.most else one
-
-
 VOICES_OF_ANY_KIND = st.lists(
-    st.fixed_dictionaries({name: value_of(spec) for name, spec in VOICE_SPECS.items()}),
+    st.fixed_dictionaries({name: values(spec) for name, spec in VOICE_SPECS.items()}),
     min_size=2,
     max_size=2,
 )
@@ -332,7 +320,7 @@ HEARD = ("bpm", "clock_out", "clock_divide", "reset_out", "trigger_ms", "settle_
     rows=st.lists(st.lists(st.sampled_from("xX."), min_size=32, max_size=32), min_size=2, max_size=2),
     lean=st.lists(st.floats(-0.5, 0.5), min_size=32, max_size=32),
     voices=VOICES_OF_ANY_KIND,
-    box=st.fixed_dictionaries({name: value_of(BOX_SPECS[name]) for name in HEARD}),
+    box=st.fixed_dictionaries({name: values(BOX_SPECS[name]) for name in HEARD}),
     middle=st.floats(0, 64),
 )
 def test_two_spans_that_meet_give_what_one_gives(rows, lean, voices, box, middle):
