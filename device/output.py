@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from device.health import Health
-from device.notes import CONTROL, EVERY, Notes, Plan
+from device.notes import CONTROL, Notes, Plan
 from device.score import Event
 from device.sequencer import ACCENT, CLOCK, RESET
 from device.specs import GATES
@@ -19,6 +19,7 @@ from hw.timing import Time
 
 ALL_NOTES_OFF = 123
 CHANNELS = 16
+EVERY = -1  # of the outputs
 
 # The jack of a track; a voice past the last gate has none.
 JACK_OF = dict(zip((*range(GATES), ACCENT, CLOCK, RESET), JACKS_OUT, strict=True))

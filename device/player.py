@@ -136,7 +136,7 @@ class Player:
         self._stopped_at = max(0.0, self.beat)
         self.playing = False
         self.played += max(0.0, min(self._stopped_at, self.last_beat) - self._started)
-        self.score.forget()
+        self.score.drop_all()
         self._come_in()
 
     def rewind(self, align: Callable[[int, float], int] | None = None) -> None:
@@ -144,12 +144,14 @@ class Player:
         was_playing = self.playing
         self.stop()
         self._stopped_at = 0.0
+        self.score.forget()
         if was_playing:
             self.start(align)
 
     def locate(self, beat: float, time: int | None = None) -> None:
         """Go on from another beat, which falls at `time`. What sounds goes on to its end."""
         if not self.playing:
+            self._elsewhere(beat)
             self._stopped_at = max(0.0, beat)
             return
         time = self.time.now() if time is None else time
@@ -324,7 +326,13 @@ class Player:
             self._retime(tempo)
         self._silence_muted()
 
+    def _elsewhere(self, beat: float) -> None:
+        """Where the music goes on from before the beat it stopped at, what sounded last may sound again."""
+        if beat <= 0.0 or beat < self._stopped_at - LEAP:
+            self.score.forget()
+
     def _begin(self, beat: float, first: float, edge: float | None = None, at: float | None = None) -> None:
+        self._elsewhere(beat)
         self.playing = True
         self._started = beat
         self._afresh(beat, first, edge, at)

@@ -137,10 +137,13 @@ class Score:
         self._noted = [None] * TRACKS
         self._sounding = [None] * TRACKS
 
-    def forget(self) -> None:
+    def drop_all(self) -> None:
         """Drop everything that is pending, ends included: for a stop that silences all by itself."""
         self.unwait()
         self.cut()
+
+    def forget(self) -> None:
+        """Forget what sounded last on every track: the music goes on from elsewhere, and may repeat it."""
         self._last = [NOTHING] * TRACKS
 
     def unwait(self, move: float = 0.0) -> None:
@@ -155,7 +158,7 @@ class Score:
                 begin, gate, _, hit, _ = noted
                 self._noted[track] = Pending(begin + move, gate + move, gate + move + hit.length, hit)
         if move:
-            self._last = [NOTHING] * TRACKS
+            self.forget()
 
     def retime(self, now: float, factor: float, gap: float) -> None:
         """After a change of tempo at beat `now`: another gap, and other ends of what is timed in ms."""

@@ -206,6 +206,20 @@ def test_a_stop_neither_doubles_nor_loses_a_hit_that_leans(make_engine, lean, st
     assert beats(engine, "gate1")[before : before + 2] == pytest.approx(after)
 
 
+def test_after_a_rewind_or_a_locate_what_sounded_last_sounds_again(make_engine):
+    engine = make_engine(pattern("x..............."), Settings().changed("voices.delay_ms", -50))
+    engine.start()
+    run_until(engine, 4.2)
+    engine.stop()
+    engine.locate(3.5)
+    engine.start()
+    run_until(engine, 4.2)
+    engine.rewind()
+    run_until(engine, 0.5)
+
+    assert beats(engine, "gate1") == pytest.approx([-0.1, 3.9, 3.9, -0.1], abs=0.01)
+
+
 def test_a_start_in_the_middle_of_a_pass_is_on_time(make_engine):
     engine = make_engine(FOUR_ON_THE_FLOOR)
     engine.step()

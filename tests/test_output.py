@@ -9,9 +9,9 @@ from hw.timing import SimTime
 KICK = Hit(0.0, 0, 0.5, 100, 9, 36)
 
 
-def make():
+def make(outputs=1):
     time = SimTime()
-    panel = open_panel("sim", midi_port=None, time=time, remember=True)
+    panel = open_panel("sim", midi_port=None, time=time, remember=True, outputs=outputs)
     return Output(panel, time, Health(), Tape()), panel
 
 
@@ -19,8 +19,8 @@ def write(output, events, beat):
     output.commit(output.prepare(events), beat, 0)
 
 
-def sent(panel):
-    return [list(message) for _, message in panel.midi[0].messages]
+def sent(panel, output=0):
+    return [list(message) for _, message in panel.midi[output].messages]
 
 
 def test_a_note_that_sounds_over_the_next_of_its_voice_is_ended_when_that_has_begun():
@@ -106,3 +106,28 @@ def test_a_voice_of_every_output_and_one_of_the_only_output_share_a_note():
     write(output, [Event(0.7, END, 1, second)], 0.7)
 
     assert [message[0] for message in sent(panel)] == [0x99, 0x89, 0x99, 0x89]
+
+
+def test_a_voice_of_every_output_and_one_of_the_second_share_a_note_there_alone():
+    output, panel = make(outputs=2)
+    every, second = KICK._replace(port=-1), KICK._replace(track=1, port=1)
+
+    write(output, [Event(0.0, NOTE, 0, every)], 0.0)
+    write(output, [Event(0.2, NOTE, 1, second)], 0.2)
+    write(output, [Event(0.5, END, 0, every)], 0.5)
+    write(output, [Event(0.7, END, 1, second)], 0.7)
+
+    assert [message[0] for message in sent(panel, 0)] == [0x99, 0x89]
+    assert [message[0] for message in sent(panel, 1)] == [0x99, 0x89, 0x99, 0x89]
+
+
+def test_a_voice_tied_from_every_output_to_one_goes_on_there_alone():
+    output, panel = make(outputs=2)
+    every, second = KICK._replace(port=-1), KICK._replace(port=1)
+
+    write(output, [Event(0.0, NOTE, 0, every)], 0.0)
+    write(output, [Event(0.5, NOTE, 0, second)], 0.5)
+    assert [message[0] for message in sent(panel, 0)] == [0x99, 0x89]
+    write(output, [Event(0.7, END, 0, second)], 0.7)
+
+    assert [message[0] for message in sent(panel, 1)] == [0x99, 0x89]

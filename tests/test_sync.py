@@ -90,6 +90,17 @@ def test_stop_and_continue_go_on_where_it_stopped(make_box):
     assert rises(box)[before] == pytest.approx(wanted, abs=NS_PER_MS)
 
 
+def test_what_sounded_early_before_a_stop_does_not_sound_again_after_continue(make_box):
+    box = make_box(pattern("x...x...x...x..."), Settings().changed("voices.delay_ms", -50))
+    first, again = clocks(120, 24 * 4, first=S), clocks(120, 24 * 4, first=5 * S)
+
+    feed(box, [(S - NS_PER_MS, START), *first, (first[-1][0] + NS_PER_MS, STOP)], until=4 * S)
+    assert len(rises(box)) == 5, "that of beat 4 sounds 50 ms before it"
+    feed(box, [(5 * S - 10 * NS_PER_MS, CONTINUE), *again])
+
+    assert beats(box.engine, "gate1")[5:] == pytest.approx([4.9, 5.9, 6.9, 7.9], abs=0.01)
+
+
 def test_a_song_position_says_where_continue_goes_on(make_box):
     box = make_box(pattern("x..............."))
 
