@@ -158,10 +158,10 @@ class Engine:
         events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
         plan = output.prepare(events)
         clocks = self.leader.next_time() <= due
-        self.time.sleep_until(due)
-        now = self.time.now()
+        self.time.sleep_until(due if clocks else due - output.lead_ns(plan))
+        now = max(due, self.time.now())
         behind = now - due > BEHIND_NS
-        if clocks:
+        if clocks:  # they come first, and never early: a serial port sends byte after byte
             self._lead()
         if behind or any(now - self._fell[event.track] < SOON_NS for event in events):
             events = self._caught_up(events, now)

@@ -1,6 +1,7 @@
 """Writes what is due to the jacks and the MIDI ports, in one go, and keeps it on the tape.
 
-Order at one instant: what ends, control changes, notes, then the jacks, all in one call. Decides nothing.
+Order at one instant: what ends, control changes, notes, then the jacks, all in one call. The messages are
+begun as much earlier as they have taken of late, so that the jacks change on time. Decides nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from hw.timing import Time
 ALL_NOTES_OFF = 123
 CHANNELS = 16
 EVERY = -1  # of the outputs
+MESSAGE_NS = 50_000  # the longest that one message is expected to take, however slow the last ones were
+SMOOTH = 8  # messages over which that is averaged
 
 # The jack of a track; a voice past the last gate has none.
 JACK_OF = dict(zip((*range(GATES), ACCENT, CLOCK, RESET), JACKS_OUT, strict=True))
@@ -34,6 +37,7 @@ class Output:
         self.health = health
         self.tape = tape
         self._notes = Notes(len(panel.midi))
+        self._message_ns = 0  # what a message takes to write, as of late
 
     @property
     def levels(self) -> list[int]:
@@ -44,10 +48,19 @@ class Output:
         """What the events of one instant come to; nothing is written yet."""
         return self._notes.prepare(events)
 
+    def lead_ns(self, plan: Plan) -> int:
+        """How long before its instant a plan is to be begun, for its jacks to change at that instant."""
+        return len(plan.messages) * self._message_ns
+
     def commit(self, plan: Plan, beat: float, due: int) -> None:
-        """Write a plan, now."""
-        for port, message in plan.messages:
-            self._send(message, beat, due, port)
+        """Write a plan: its messages now, its jacks when it is due."""
+        if plan.messages:
+            begun = self.time.now()
+            for port, message in plan.messages:
+                self._send(message, beat, due, port)
+            each = min(MESSAGE_NS, (self.time.now() - begun) // len(plan.messages))
+            self._message_ns += (each - self._message_ns) // SMOOTH
+            self.time.sleep_until(due)
         self._set(plan.levels, beat, due)
         self._notes.take(plan)
         self.health.wrote(self.time.now() - due)

@@ -53,6 +53,25 @@ def test_a_jack_is_written_only_when_it_changes():
     assert [(entry["jack"], entry["level"]) for entry in output.tape.entries] == [("gate1", 1), ("gate1", 0)]
 
 
+def test_messages_are_begun_as_much_earlier_as_they_take_and_jacks_change_on_time(monkeypatch):
+    output, panel = make()
+    monkeypatch.setattr(panel.midi[0], "send", lambda message: output.time.stall(8000))
+    both = [Event(0.0, NOTE, 0, KICK), Event(0.0, GATE, 0, KICK)]
+    ends = [Event(0.0, END, 0, KICK)]
+    due = 0
+    for _ in range(200):
+        for events in (both, ends):
+            due += 1_000_000
+            plan = output.prepare(events)
+            output.time.sleep_until(due - output.lead_ns(plan))
+            output.commit(plan, 0.0, due)
+
+    late = [entry["at_ns"] - entry["due_ns"] for entry in output.tape.entries if "jack" in entry]
+    assert late[0] == 8000
+    assert 0 <= late[-1] < 100
+    assert output.lead_ns(plan) <= 8000, "never begun earlier than it takes"
+
+
 def test_panic_is_heard_on_every_channel():
     output, panel = make()
 
