@@ -108,7 +108,7 @@ def test_two_bars_in_real_time_take_as_long_as_two_bars(folder, tmp_path):
     first, *_, last = [entry for entry in tape if "jack" in entry]
     beats = last["beat"] - first["beat"]
     assert last["due_ns"] - first["due_ns"] == pytest.approx(beats * 60e9 / 240, abs=3)
-    assert all(entry["at_ns"] >= entry["due_ns"] for entry in tape)
+    assert all(entry["at_ns"] >= entry["due_ns"] for entry in tape if "jack" in entry), "no jack is early"
     assert balanced(tape)
 
 
