@@ -1,89 +1,105 @@
 """Finds the tempo and the bars of a loop by weighing evidence. Never counts hits; places none.
 
-Every tempo that something speaks for is a hypothesis: those that a file name, a folder or an ACID chunk
-give, those at which the file lasts whole bars, and each whole BPM. Each is scored by what speaks for it,
-in natural logarithms of odds, and by how near the hits come to its sixteenths. The best one is the
-tempo; its share of the odds, less where hits stray from the grid, is the confidence.
+A reading is a tempo, where bar 1 begins, and how many beats there are. Tempos come from what is said
+(`training.clues`), from the lengths at which the file lasts whole bars, and from each whole BPM; bar 1
+begins with the file, after silence, or after a pickup. Each reading is scored, in natural logarithms of
+odds, by what is said, by how well it goes with the length of the file, by how usual it is, and by how near
+the hits come to its sixteenths (`training.fit`). The best is taken; its share of the odds, less where hits
+stray from the grid, is the confidence. Where the best is no whole bars of four beats, the loop is refused.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from device.pattern import BEATS_PER_BAR, STEPS_PER_BAR, STEPS_PER_BEAT
+from training.clues import MAX_BARS, Clue, Clues, bars_of, check_word, gather
 from training.errors import LoopError
+from training.fit import TRIPLETS, fits, refine, repeats
 from training.grid import LEAD_IN_S
+from training.names import TEMPO
 from training.onsets import lead_in
 
-SLOWEST, FASTEST = 60.0, 200.0  # BPM that is considered unless a tag says otherwise
-TAGGED = (30.0, 300.0)  # BPM that a tag may say
-MAX_BARS = 32
+SLOWEST, FASTEST = 60.0, 200.0  # BPM that is considered unless something says another
 SURE_ENOUGH = 0.3  # confidence below which a loop is refused
 DOUBT = 0.5  # taken off the confidence when no hit is near a step
-SAME = 0.006  # tempos nearer than this share are one
+TEMPERATURE = 1.2  # scores are divided by it, so that a confidence of 0.9 is right nine times in ten
+SAME = 0.01  # tempos nearer than this share are one
 SNAP, SNAP_COST = 0.015, 4.0  # a tag and a length that nearly agree: how nearly, and how unlikely
-
-# What a tag adds to the score.
-NAME, ACID, FOLDER, LONE_NAME, LONE_FOLDER = 60.0, 6.0, 6.0, 3.0, 1.5  # a name is the player's word
-LONE_RANGE = (60.0, 200.0)  # BPM: a number without the word bpm counts only within it
 
 # How usual a number of bars and a tempo are.
 BARS_SCORE = {1: -0.7, 2: 0.6, 4: -0.5, 8: -0.7, 16: -2.0, 3: -5.0, 6: -4.0}
 ODD_BARS = -4.0
-USUAL_BPM, SPREAD = 118.0, 0.23  # median, and standard deviation of its logarithm
+USUAL_BPM, SPREAD = 118.0, 0.28  # median, and standard deviation of its logarithm
 WHOLE_BPM = 2.5  # producers work at whole BPM
 ROUND_BPM = {120: 1.2, 128: 0.6, 140: 0.6, **dict.fromkeys((90, 100, 110, 130, 150, 160, 170, 174), 0.5)}
-EXACT_S, NEAR_S = 0.003, 0.06  # how far a cut file, and one that an encoder padded, is from whole bars
+
+# How the beats go with the length of the file.
+EXACT_S, NEAR_S, NEAR_BARS = 0.003, 0.06, 0.02  # a cut file, and one that an encoder padded
 EXACT, NEAR, SHORT = 6.0, -1.0, -3.0
-NO_FIT = -1.5  # a tail
+TAIL, BROKEN = -1.5, -2.5
+WHOLE_TAIL = 1.5  # a tail is often whole beats
+MISSING_BARS, MISSING_OF_ONE = 0.49, 0.2  # share of the last bar that may be missing; of the only one
+EMPTY, PAIRED = -3.0, 2.0  # each empty bar at the end; taken back for one that makes two bars of one
 AFTER_END = -1.0  # each plain hit after the last bar
 PLAIN = 0.1  # peak, over the loudest, of a hit that a tail would not have
 
-PLAYERS = ((0.2, 0.06), (0.65, 0.17))  # share, and distance from the grid (steps, standard deviation)
-STRAY = 0.15  # share of onsets that are not on the grid at all
-TRIPLETS, LATE, LATE_S = 2.0, 2.0, 0.08
-MOST_ONSETS = 8  # the fit counts no more than so many: onsets of one loop are not independent
+# Where bar 1 begins, and other meters.
+LEAD, LEAD_UNSAID = -2.5, -7.0  # after silence, where something says the tempo and where nothing does
+PICKUP, ACCENT = -7.0, 8.0  # after a pickup, and where its downbeats are louder
+PICKUP_STEPS = 0.1
+ODD_BEATS, THREES, IN_THREES = -5.0, -6.5, 6.0
+UNSAID = -5.0  # and where nothing says the tempo
+TRIPLETS_SAID = 0.0  # what triplets cost when a name says them
+
+BESIDE_BARS = 8.0  # the most that a tempo counts that is said beside the player's bars
 REPEAT = 5.0  # what comes back after a beat, two and a bar
-REPEAT_S = 0.025
-LISTEN_MARGIN = 2.0  # a lead smaller than this asks aubio
-LISTENED = 1.5
 
 
 @dataclass(frozen=True)
 class Tempo:
-    """confidence : 0..1; evidence : short sentences, the strongest first."""
+    """confidence : 0..1; evidence : short sentences, the strongest first; start_s : where bar 1 begins.
+
+    start_s is 0 but after a pickup or a silence that is no rest; `training.grid` cuts off shorter ones.
+    """
 
     bpm: float
     beats: int
     bars: int
     confidence: float
     evidence: tuple[str, ...]
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)
-class _Tag:
-    bpm: float
-    score: float
-    says: str
+class _Loop:
+    duration_s: float
+    onsets: np.ndarray  # (n,) s
+    peaks: np.ndarray  # (n,) 0..1
+    plain: np.ndarray  # (p,) s: those that are no tail
+    lead_s: float
 
 
 @dataclass(frozen=True)
-class _Guess:
-    bpm: float
-    bars: int
-    score: float
-    says: tuple[str, ...]
-    near: float = 0.0  # share of the hits near a step
+class _Readings:
+    """bpms (t,), starts (t, s), beats (k,), scores (t, s, k), near and threes (t, s)."""
+
+    bpms: np.ndarray
+    starts: np.ndarray
+    beats: np.ndarray
+    in_bars: np.ndarray  # (k,) bool: laid as bars of four
+    scores: np.ndarray
+    near: np.ndarray
+    threes: np.ndarray
 
 
 def check_length(duration_s: float) -> None:
     """LoopError for a file that is too short to hold a bar at any tempo, before time is spent on it."""
-    if duration_s < 0.98 * 60.0 * BEATS_PER_BAR / TAGGED[1]:
+    if duration_s < 0.98 * 60.0 * BEATS_PER_BAR / TEMPO[1]:
         _refuse_short(duration_s, [])
 
 
@@ -96,8 +112,10 @@ def find_tempo(
     samples: np.ndarray,
     rate: int,
     peaks: np.ndarray | None = None,
+    bpm: float | None = None,
+    bars: int | None = None,
 ) -> Tempo:
-    """Weigh what speaks for each tempo; LoopError when nothing explains the loop, or it is under a bar.
+    """Weigh what speaks for each reading; LoopError when nothing explains the loop, or it is no whole bars.
 
     Parameters
     ----------
@@ -106,209 +124,286 @@ def find_tempo(
     name, folder : str
         The file's name and its folder's, for a tempo such as "120bpm".
     acid : dict or None
-        "tempo", "beats" and "one_shot" of an ACID chunk.
+        "tempo", "beats" and "one_shot" of an ACID chunk, and "meter" where it is not 4/4.
     onsets, peaks : float arrays, shape (n,)
         Seconds ascending, and 0..1; without peaks all hits are plain.
     samples : float32 array, shape (m,), at `rate` Hz
-        Asked for their leading silence and, where two tempos come close, by aubio.
+        Asked for their leading silence.
+    bpm, bars : float, int or None
+        What the player says. It stands above all; LoopError where it cannot be true.
     """
+    check_word(duration_s, bpm, bars)
     if len(onsets) == 0:
         raise LoopError(
             "no hit was heard, expected at least one: raise the sensitivity or leave this loop out"
         )
-    plain = onsets if peaks is None else onsets[peaks >= PLAIN]
+    peaks = np.ones(len(onsets)) if peaks is None else peaks
     lead_s = lead_in(samples, rate)
-    lead_s = lead_s if lead_s <= LEAD_IN_S[1] else 0.0  # more is a rest
-    tags = _tags(name, folder, acid, duration_s)
-    guesses = _guesses(duration_s, tags, onsets, plain, lead_s)
-    if not guesses:
-        _refuse_short(duration_s, tags)
-    guesses.sort(key=lambda guess: -guess.score)
-    if not tags and len(guesses) > 1 and guesses[0].score - guesses[1].score < LISTEN_MARGIN:
-        guesses = _listen(guesses, samples, rate)
-    best = guesses[0]
-    odds = np.exp(np.array([guess.score - best.score for guess in guesses]))
-    same = [abs(g.bpm / best.bpm - 1) < SAME and g.bars == best.bars for g in guesses]
+    lead_s = lead_s if LEAD_IN_S[0] <= lead_s <= LEAD_IN_S[1] else 0.0  # more is a rest
+    loop = _Loop(duration_s, onsets, peaks, onsets[peaks >= PLAIN], lead_s)
+    clues = _with_word(gather(name, folder, acid, duration_s), bpm)
+    _refuse_one_shot(loop, clues, bars)
+    readings = _weigh(loop, clues, bpm, bars)
+    if not np.isfinite(readings.scores).any():
+        _refuse_short(duration_s, clues.tempos)
+    return _decide(readings, loop, clues, bpm, bars)
+
+
+def _with_word(clues: Clues, bpm: float | None) -> Clues:
+    """The clues, or in their place the tempo that the player says."""
+    if bpm is None:
+        return clues
+    said = [Clue(bpm, 0.0, f"you say {bpm:.6g} BPM")]
+    return Clues(said, clues.beats, clues.threes, clues.triplets, clues.one_shot, decided=True)
+
+
+def _tempos(duration_s: float, clues: Clues, bpm: float | None, bars: int | None) -> np.ndarray:
+    """Every tempo worth a look, ascending (t,)."""
+    if bpm is not None:
+        return np.array([bpm])
+    tempos = {clue.value for clue in clues.tempos}
+    snapped = {v: 240.0 * max(1, round(duration_s * v / 240)) / duration_s for v in tempos}
+    tempos |= {near for said, near in snapped.items() if abs(near / said - 1) <= SNAP}
+    if bars is not None:
+        fitting = 240.0 * bars / duration_s
+        tempos |= {fitting} if TEMPO[0] <= fitting <= TEMPO[1] else set()
+    if not clues.decided or bars is not None:
+        whole_bars = (240.0 * count / duration_s for count in range(1, MAX_BARS + 1))
+        tempos |= {tempo for tempo in whole_bars if SLOWEST <= tempo <= FASTEST}
+        tempos |= {float(tempo) for tempo in range(int(SLOWEST), int(FASTEST) + 1)}
+    return np.array(sorted(tempos))
+
+
+def _starts(loop: _Loop, bpms: np.ndarray, clues: Clues) -> tuple[np.ndarray, np.ndarray]:
+    """Where bar 1 may begin at each tempo, in seconds, and what that costs: both (t, s)."""
+    columns: list[tuple[np.ndarray | float, np.ndarray | float]] = [(0.0, 0.0)]
+    if loop.lead_s > 0:
+        columns.append((loop.lead_s, 0.0))
+    first = float(loop.plain[0])
+    if first > LEAD_IN_S[1]:
+        columns.append((first, LEAD if clues.decided else LEAD_UNSAID))
+    if clues.decided:
+        bar_s = 60.0 * BEATS_PER_BAR / bpms
+        early = loop.duration_s % bar_s
+        steps = early / bar_s * STEPS_PER_BAR
+        there = (
+            (np.abs(steps - np.round(steps)) <= PICKUP_STEPS)
+            & (np.round(steps) >= 1)
+            & (np.round(steps) < STEPS_PER_BAR)
+        )
+        louder = np.array(
+            [_downbeats(loop, e, b) - _downbeats(loop, 0.0, b) for e, b in zip(early, bar_s, strict=True)]
+        )
+        columns.append((early, np.where(there, PICKUP + ACCENT * louder, -np.inf)))
+    shape = (len(bpms), len(columns))
+    starts, costs = np.zeros(shape), np.zeros(shape)
+    for column, (start, cost) in enumerate(columns):
+        starts[:, column], costs[:, column] = start, cost
+    return starts, costs
+
+
+def _downbeats(loop: _Loop, start_s: float, bar_s: float) -> float:
+    """Mean peak of the hits on the first step of each bar, 0 where there is none."""
+    at = np.arange(start_s, loop.duration_s - 0.25 * bar_s, bar_s)  # (bars,)
+    if len(at) == 0:
+        return 0.0
+    on = np.abs(loop.onsets - at[:, None]) < 0.4 * bar_s / STEPS_PER_BAR  # (bars, n)
+    return float((on * loop.peaks).max(axis=1).mean())
+
+
+def _weigh(loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> _Readings:
+    """Score every reading."""
+    bpms = _tempos(loop.duration_s, clues, bpm, bars)
+    starts, start_costs = _starts(loop, bpms, clues)
+    beats, in_bars = _layouts(loop.duration_s * bpms.max() / 60.0, bars)
+    fit, near, threes = fits(loop.onsets, bpms, starts, TRIPLETS_SAID if clues.triplets else TRIPLETS)
+    back = repeats(loop.onsets, bpms, (1, 2, 3, BEATS_PER_BAR))  # (t, 4)
+    beat_s = 60.0 / bpms[:, None, None]
+    bar_s = BEATS_PER_BAR * beat_s
+    over = loop.duration_s - starts[:, :, None] - beats * beat_s  # (t, s, k) s
+    chosen = np.array([abs(b - round(b)) < 0.005 or any(b == c.value for c in clues.tempos) for b in bpms])
+    fitting = (over >= -NEAR_BARS * bar_s) & (over <= np.maximum(NEAR_S, NEAR_BARS * bar_s))
+    exact = (np.abs(over) <= EXACT_S) & chosen[:, None, None]
+    scores = np.where(exact, EXACT, np.where(over < -EXACT_S, SHORT, NEAR))
+    tail_beats = over / beat_s
+    whole_tail = np.abs(tail_beats - np.round(tail_beats)) * beat_s <= EXACT_S
+    loose = np.where(over > 0, TAIL + WHOLE_TAIL * whole_tail, BROKEN)
+    missing = np.where((beats > BEATS_PER_BAR) | (bars is not None), MISSING_BARS, MISSING_OF_ONE)
+    scores = np.where(fitting, scores, np.where(over >= -missing * bar_s, loose, -np.inf))
+    scores = scores + _emptiness(loop, starts, beat_s, beats, in_bars, fitting)
+    scores += AFTER_END * _after(loop, starts, beat_s, beats)
+    scores += _usual(bpms, chosen)[:, None, None] + _layout_scores(beats, in_bars, clues)
+    for clue in clues.tempos:
+        share = np.abs(clue.value / bpms - 1)
+        agree = np.where(fitting, (share <= SNAP)[:, None, None], (share <= 0.0005)[:, None, None])
+        score = clue.score if bars is None else min(clue.score, BESIDE_BARS)
+        scores += agree * (score - SNAP_COST * (bpms != clue.value))[:, None, None]
+    for clue in clues.beats:
+        scores += clue.score * (beats == clue.value)
+    several = np.where(
+        beats > BEATS_PER_BAR, back[:, [0, 1, 3]].mean(axis=1)[:, None], back[:, :2].mean(axis=1)[:, None]
+    )
+    in_threes = back[:, :3].mean(axis=1)[:, None] * REPEAT + IN_THREES * (back[:, 2] - back[:, 3])[:, None]
+    scores += np.where(in_bars | (beats % BEATS_PER_BAR > 0), REPEAT * several, in_threes)[:, None, :]
+    scores += (fit + start_costs)[:, :, None]
+    return _Readings(bpms, starts, beats, in_bars, scores, near, threes)
+
+
+def _layouts(most_beats: float, bars: int | None) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of beats (k,), and whether they are laid as bars of four: twelve may also be bars of three."""
+    if bars is not None:
+        return np.array([bars * BEATS_PER_BAR]), np.array([True])
+    whole = (
+        np.arange(1, min(MAX_BARS, math.ceil(most_beats / BEATS_PER_BAR + MISSING_BARS)) + 1) * BEATS_PER_BAR
+    )
+    other = [b for b in range(5, int(most_beats) + 2) if b % BEATS_PER_BAR or b % 3 == 0]
+    return np.concatenate([whole, np.array(other, dtype=int)]), np.arange(len(whole) + len(other)) < len(
+        whole
+    )
+
+
+def _emptiness(
+    loop: _Loop,
+    starts: np.ndarray,
+    beat_s: np.ndarray,
+    beats: np.ndarray,
+    in_bars: np.ndarray,
+    fitting: np.ndarray,
+) -> np.ndarray:
+    """What bars without a hit at the end cost, (t, s, k); other meters need hits to their end."""
+    half_step = 0.5 / STEPS_PER_BEAT
+    last = np.where(fitting, loop.onsets[-1], loop.plain[-1]) - starts[:, :, None]  # (t, s, k) s
+    filled = np.floor(last / beat_s + half_step) + 1  # beats up to the last hit
+    filled_bars = np.ceil(filled / BEATS_PER_BAR)
+    empty = np.maximum(beats / BEATS_PER_BAR - filled_bars, 0.0)
+    costs = EMPTY * empty + PAIRED * ((empty >= 1) & (filled_bars % 2 == 1))
+    last_plain = np.floor((loop.plain[-1] - starts[:, :, None]) / beat_s + half_step) + 1
+    whole_beats = np.where(beats % BEATS_PER_BAR, beats // BEATS_PER_BAR * BEATS_PER_BAR, beats - 3)
+    at_once = starts[:, :, None] <= LEAD_IN_S[1]
+    to_the_end = fitting & at_once & (last_plain > whole_beats)
+    return np.where(in_bars, costs, np.where(to_the_end, 0.0, -np.inf))
+
+
+def _after(loop: _Loop, starts: np.ndarray, beat_s: np.ndarray, beats: np.ndarray) -> np.ndarray:
+    """How many plain hits come after the last beat, (t, s, k)."""
+    ends = starts[:, :, None] + (beats + 0.5 / STEPS_PER_BEAT) * beat_s
+    return len(loop.plain) - np.searchsorted(loop.plain, ends, side="right")
+
+
+def _usual(bpms: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """How usual each tempo (t,) is."""
+    usual = -0.5 * (np.log(bpms / USUAL_BPM) / SPREAD) ** 2
+    return usual + chosen * (WHOLE_BPM + np.array([ROUND_BPM.get(round(bpm), 0.0) for bpm in bpms]))
+
+
+def _layout_scores(beats: np.ndarray, in_bars: np.ndarray, clues: Clues) -> np.ndarray:
+    """How usual each number of beats (k,) is, and what a meter that is said adds."""
+    scores = [
+        BARS_SCORE.get(count // BEATS_PER_BAR, ODD_BARS)
+        if whole
+        else THREES
+        if count % BEATS_PER_BAR == 0
+        else ODD_BEATS
+        for count, whole in zip(beats.tolist(), in_bars.tolist(), strict=True)
+    ]
+    if clues.threes is not None:
+        said = (beats % clues.threes.value == 0) & ~in_bars
+        return np.array(scores) + clues.threes.score * said
+    return np.array(scores) + UNSAID * (~in_bars if not clues.decided else 0)
+
+
+def _decide(readings: _Readings, loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> Tempo:
+    """The best reading, or LoopError with the two best where neither is sure, or with what it is instead."""
+    at_t, at_s, at_k = np.unravel_index(int(readings.scores.argmax()), readings.scores.shape)
+    best_bpm, beats = float(readings.bpms[at_t]), int(readings.beats[at_k])
+    odds = np.exp((readings.scores - readings.scores.max()) / TEMPERATURE)
+    same_tempo = np.abs(readings.bpms / best_bpm - 1) < SAME
+    same_layout = (readings.beats == beats) & (readings.in_bars == readings.in_bars[at_k])
+    same = same_tempo[:, None, None] & np.ones(odds.shape, bool) & same_layout
     confidence = float(odds[same].sum() / odds.sum())
     if confidence < SURE_ENOUGH:
-        other = next(g for g, alike in zip(guesses, same, strict=True) if not alike)
+        other_t, _, other_k = np.unravel_index(int(np.where(same, -1.0, odds).argmax()), odds.shape)
+        other = _beats_of(int(readings.beats[other_k]), bool(readings.in_bars[other_k]))
+        this = _beats_of(beats, bool(readings.in_bars[at_k]))
         raise LoopError(
-            f"its tempo is unclear: {duration_s:.3f} s may be {_bars(best.bars)} at {best.bpm:.4g} BPM or"
-            f" {_bars(other.bars)} at {other.bpm:.4g}; write the tempo into the file name, such as 120bpm"
+            f"its tempo is unclear: {loop.duration_s:.3f} s may be {this} at {best_bpm:.4g} BPM or"
+            f" {other} at {readings.bpms[other_t]:.4g}; write the tempo into the file name, such as 120bpm"
         )
-    confidence *= 1.0 - DOUBT * (1.0 - best.near)
-    return Tempo(best.bpm, best.bars * BEATS_PER_BAR, best.bars, round(confidence, 3), best.says)
+    agree = [clue for clue in clues.tempos if abs(clue.value / best_bpm - 1) <= SNAP]
+    agree += [clue for clue in clues.beats if clue.value == beats]
+    says = [clue.says for clue in sorted(agree, key=lambda clue: -clue.score)]
+    if not readings.in_bars[at_k]:
+        _refuse_meter(loop.duration_s, best_bpm, beats, clues, says)
+    start_s = float(readings.starts[at_t, at_s])
+    near = float(readings.near[at_t, at_s])
+    over = loop.duration_s - start_s - beats * 60.0 / best_bpm
+    fitted = over * best_bpm / 240 >= -NEAR_BARS and over <= max(NEAR_S, NEAR_BARS * 240 / best_bpm)
+    if not agree and not (fitted and abs(over) <= EXACT_S):
+        best_bpm = refine(loop.onsets, best_bpm, start_s)
+    count = beats // BEATS_PER_BAR
+    if bars is not None:
+        says.insert(0, f"you say {bars_of(bars)}")
+    says += _length_says(loop.duration_s, start_s, over, best_bpm, count, fitted)
+    if readings.threes[at_t, at_s]:
+        says.append("its beats are in three: each third is on the nearest sixteenth, its offset kept")
+    says.append(f"{near:.0%} of the hits are near the grid")
+    if bpm is None:
+        confidence *= 1.0 - DOUBT * (1.0 - near)
+    start_s = start_s if start_s > LEAD_IN_S[1] else 0.0
+    return Tempo(best_bpm, beats, count, round(confidence, 3), tuple(says), start_s)
 
 
-def _tags(name: str, folder: str, acid: dict[str, Any] | None, duration_s: float) -> list[_Tag]:
-    tags = _read(name, "file name", NAME, LONE_NAME) + _read(folder, "folder name", FOLDER, LONE_FOLDER)
-    if acid and not acid.get("one_shot"):
-        if TAGGED[0] <= acid["tempo"] <= TAGGED[1]:
-            tags.append(_Tag(acid["tempo"], ACID, f"ACID chunk says {acid['tempo']:.4g} BPM"))
-        by_beats = 60.0 * acid["beats"] / duration_s
-        if TAGGED[0] <= by_beats <= TAGGED[1]:
-            tags.append(_Tag(by_beats, ACID / 2, f"ACID chunk says {acid['beats']} beats"))
-    return tags
-
-
-def _read(text: str, where: str, score: float, lone_score: float) -> list[_Tag]:
-    number = r"(\d{2,3}(?:[.,]\d{1,3})?)"
-    found = re.findall(r"(?<![\d.,])" + number + r"[\s_-]*bpm", text, re.IGNORECASE)
-    if not found:
-        found = re.findall(r"bpm[\s_-]*" + number + r"(?![\d])", text, re.IGNORECASE)
-    said = sorted({bpm for word in found if TAGGED[0] <= (bpm := float(word.replace(",", "."))) <= TAGGED[1]})
-    if said:
-        return [_Tag(bpm, score / len(said), f"{where} says {bpm:.6g} BPM") for bpm in said]
-    words = re.split(r"[\s_()\[\].+-]+", text)
-    lone = [float(word) for word in words if re.fullmatch(r"[1-9]\d{1,2}", word)]
-    lone = [bpm for bpm in lone if LONE_RANGE[0] <= bpm <= LONE_RANGE[1]]
-    return [_Tag(bpm, lone_score / len(lone), f"{where} has the number {bpm:.0f}") for bpm in lone]
-
-
-def _guesses(
-    duration_s: float, tags: list[_Tag], onsets: np.ndarray, plain: np.ndarray, lead_s: float
-) -> list[_Guess]:
-    """Every tempo that fits at least a bar into the file; where the file name gives one, only that."""
-    tempos = {tag.bpm for tag in tags}
-    snapped = {tag.bpm: 240.0 * max(1, round(duration_s * tag.bpm / 240)) / duration_s for tag in tags}
-    tempos |= {near for bpm, near in snapped.items() if abs(near / bpm - 1) <= SNAP}
-    if not any(tag.score >= NAME / 4 for tag in tags):
-        fitting = (240.0 * bars / duration_s for bars in range(1, MAX_BARS + 1))
-        tempos |= {bpm for bpm in fitting if SLOWEST <= bpm <= FASTEST}
-        tempos |= {float(bpm) for bpm in range(int(SLOWEST), int(FASTEST) + 1)}
-    bpms = np.array(sorted(tempos))
-    fits, shares = _fits(onsets, bpms, lead_s)
-    repeats = _repeats(onsets, bpms)
-    guesses = []
-    for bpm, fit, near, back in zip(bpms.tolist(), fits.tolist(), shares.tolist(), repeats, strict=True):
-        guess = _score(bpm, duration_s, tags, plain, float(onsets[-1]), lead_s)
-        if guess is not None:
-            score = guess.score + fit + REPEAT * float(back[: 3 if guess.bars > 1 else 2].mean())
-            says = (*guess.says, f"{near:.0%} of the hits are near the grid")
-            guesses.append(replace(guess, score=score, near=near, says=says))
-    return guesses
-
-
-def _score(
-    bpm: float, duration_s: float, tags: list[_Tag], plain: np.ndarray, last_s: float, lead_s: float
-) -> _Guess | None:
-    """How well a tempo goes with the tags and the length of the file, and how usual it is."""
-    bar_s = 60.0 * BEATS_PER_BAR / bpm
-    whole = round(duration_s / bar_s)
-    over_s = duration_s - whole * bar_s
-    fits = whole >= 1 and -0.02 * bar_s <= over_s <= max(NEAR_S, 0.02 * bar_s)
-    chosen = abs(bpm - round(bpm)) < 0.005 or any(bpm == tag.bpm for tag in tags)  # not made to fit
-    if fits:
-        bars = whole
-        exact = chosen and min(abs(over_s), abs(over_s - lead_s)) <= EXACT_S
-        score = EXACT if exact else NEAR if 0.0 <= over_s <= NEAR_S else 0.0
-        score += SHORT if over_s < -EXACT_S else 0.0
-        length = f"{duration_s:.3f} s is {_bars(bars)} at {bpm:.4g} BPM"
+def _length_says(
+    duration_s: float, start_s: float, over: float, bpm: float, bars: int, fitted: bool
+) -> list[str]:
+    says = []
+    length = f"{duration_s - start_s:.3f} s" if start_s > LEAD_IN_S[1] else f"{duration_s:.3f} s"
+    if fitted:
+        says.append(f"{length} is {bars_of(bars)} at {bpm:.4g} BPM")
+    elif over > 0:
+        says.append(f"the hits fill {bars_of(bars)} of {length} at {bpm:.4g} BPM")
     else:
-        bars = _occupied(bar_s, duration_s, plain)
-        score = NO_FIT
-        length = f"the hits fill {_bars(bars)} of {duration_s:.3f} s at {bpm:.4g} BPM"
-    if not 1 <= bars <= MAX_BARS:
-        return None
-    filled = int(last_s / bar_s + 0.5 / STEPS_PER_BAR) + 1
-    if bars > filled and bars % 2:  # three bars, the last without a hit, are two and their tail
-        bars, length = filled, length + f", the hits fill {_bars(filled)}"
-    elif bars >= 4 and filled <= bars // 2:
-        bars, length = bars // 2, length + f", the hits fill {_bars(bars // 2)}"
-    score += AFTER_END * float((plain > bars * bar_s + 0.5 * bar_s / STEPS_PER_BAR + lead_s).sum())
-    score += BARS_SCORE.get(bars, ODD_BARS) - 0.5 * (math.log(bpm / USUAL_BPM) / SPREAD) ** 2
-    if chosen:
-        score += WHOLE_BPM + ROUND_BPM.get(round(bpm), 0.0)
-    agree = [tag for tag in tags if abs(tag.bpm / bpm - 1) <= (SNAP if fits else 0.0005)]
-    score += sum(tag.score - (SNAP_COST if bpm != tag.bpm else 0.0) for tag in agree)
-    says = [tag.says for tag in sorted(agree, key=lambda tag: -tag.score)]
-    return _Guess(bpm, bars, score, (*says, length))
+        says.append(f"{length} is {bars_of(bars)} at {bpm:.4g} BPM, cut {-over:.3f} s short")
+    if start_s > LEAD_IN_S[1]:
+        says.append(f"bar 1 begins {start_s:.3f} s into the file, what comes before is left out")
+    return says
 
 
-def _occupied(bar_s: float, duration_s: float, plain: np.ndarray) -> int:
-    """Bars of a file that lasts no whole number of them: those that hits are in.
-
-    The bar that the file breaks off in counts where it is more than half there and two hits are in it;
-    else it is a tail.
-    """
-    if len(plain) == 0:
-        return 0
-    there = int(duration_s / bar_s)
-    in_last = int((plain > (there - 0.5 / STEPS_PER_BAR) * bar_s).sum())
-    if duration_s - there * bar_s > 0.5 * bar_s and in_last >= 2 and there:
-        return there + 1
-    filled = int((plain[plain <= duration_s][-1] + 0.5 * bar_s / STEPS_PER_BAR) / bar_s) + 1
-    return min(there, filled)
+def _beats_of(beats: int, in_bars: bool) -> str:
+    if in_bars:
+        return bars_of(beats // BEATS_PER_BAR)
+    return f"{beats // 3} bars of 3/4" if beats % 3 == 0 else f"{beats} beats"
 
 
-def _fits(onsets: np.ndarray, bpms: np.ndarray, lead_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """For each tempo (t,): log odds of the onsets (n,) lying as near the steps as they do, share near.
-
-    The steps are sixteenths or, less often, eighth triplets; they start with the file, after its
-    leading silence or, less often, a little later.
-    """
-    best, share = np.full(len(bpms), -np.inf), np.zeros(len(bpms))
-    for steps_per_beat, cost in ((STEPS_PER_BEAT, 0.0), (3, TRIPLETS)):
-        rate = bpms * steps_per_beat / 60.0  # (t,) steps a second
-        position = onsets * rate[:, None]  # (t, n) in steps
-        late = np.angle(np.exp(2j * np.pi * position).mean(axis=1)) / (2 * np.pi)  # (t,) mean shift
-        late_cost = np.where((late > 0) & (late < LATE_S * rate), LATE, np.inf)
-        for start, less in ((0.0 * rate, 0.0), (lead_s * rate, 0.0), (late, late_cost)):
-            away = position - start[:, None]
-            away = np.abs(away - np.floor(away + 0.5))
-            near = STRAY + sum(part * _bell(away, width) for part, width in PLAYERS)
-            fit = np.log(near).mean(axis=1) * min(len(onsets), MOST_ONSETS) - less - cost
-            share = np.where(fit > best, (away < 0.25).mean(axis=1), share)
-            best = np.maximum(best, fit)
-    return best, share
+def _refuse_one_shot(loop: _Loop, clues: Clues, bars: int | None) -> None:
+    if len(loop.onsets) > 1 or bars is not None or (clues.decided and not clues.one_shot):
+        return
+    if clues.one_shot:
+        raise LoopError(f"one hit was heard ({clues.one_shot}), expected a loop: leave it out")
+    if not clues.tempos:
+        raise LoopError(
+            "one hit was heard and nothing says a tempo, expected a loop: leave it out,"
+            " or write the tempo into the file name, such as 120bpm"
+        )
 
 
-def _bell(away: np.ndarray, width: float) -> np.ndarray:
-    return np.exp(-0.5 * (away / width) ** 2) / (width * math.sqrt(2 * math.pi))
-
-
-def _repeats(onsets: np.ndarray, bpms: np.ndarray) -> np.ndarray:
-    """Share of the onsets (n,) that come back after a beat, two beats and a bar, at each tempo: (t, 3)."""
-    beats = np.array([1, 2, BEATS_PER_BAR])
-    beat_s = 60.0 / bpms
-    later = onsets + (beat_s[:, None] * beats)[:, :, None]  # (t, 3, n)
-    inside = later < (onsets[-1] + 0.5 * beat_s)[:, None, None]
-    after = np.searchsorted(onsets, later)
-    gap = np.minimum(
-        np.abs(onsets[np.minimum(after, len(onsets) - 1)] - later),
-        np.abs(onsets[np.maximum(after - 1, 0)] - later),
+def _refuse_meter(duration_s: float, bpm: float, beats: int, clues: Clues, says: list[str]) -> NoReturn:
+    if clues.threes is not None and beats % clues.threes.value == 0:
+        says.append(clues.threes.says)
+    why = f" ({', '.join(says)})" if says else ""
+    what = f"{duration_s:.3f} s is {beats} beats at {bpm:.4g} BPM"
+    if beats % 3 == 0:
+        what += f", which is {beats // 3} bars of 3/4"
+    raise LoopError(
+        f"{what}{why}; expected whole bars of {BEATS_PER_BAR} beats:"
+        " cut or fill it to whole bars, or say its bars"
     )
-    back = np.exp(-0.5 * (gap / REPEAT_S) ** 2) * inside
-    return back.sum(axis=2) / np.maximum(inside.sum(axis=2), 1)
 
 
-def _listen(guesses: list[_Guess], samples: np.ndarray, rate: int) -> list[_Guess]:
-    """Let aubio's tempo break the tie, as heard in the loop played round for ten seconds."""
-    import aubio
-
-    listener = aubio.tempo("specdiff", 1024, 512, rate)
-    sound = np.resize(samples, max(len(samples), 10 * rate))
-    for block in sound[: len(sound) // 512 * 512].reshape(-1, 512):
-        listener(block)
-    heard = float(listener.get_bpm())
-    if heard > 0:
-        guesses = [
-            replace(g, score=g.score + LISTENED, says=(*g.says, f"aubio hears {heard:.0f} BPM"))
-            if abs(g.bpm / heard - 1) < 0.03
-            else g
-            for g in guesses
-        ]
-    return sorted(guesses, key=lambda guess: -guess.score)
-
-
-def _refuse_short(duration_s: float, tags: list[_Tag]) -> NoReturn:
+def _refuse_short(duration_s: float, tags: list[Clue]) -> NoReturn:
     if tags:
         tag = max(tags, key=lambda tag: tag.score)
-        beats = f"{duration_s:.3f} s is {duration_s * tag.bpm / 60:.2g} beats ({tag.says})"
+        beats = f"{duration_s:.3f} s is {duration_s * tag.value / 60:.2g} beats ({tag.says})"
         raise LoopError(f"{beats}, expected at least one bar of {BEATS_PER_BAR} beats: leave this loop out")
     short = f"{duration_s:.3f} s is shorter than a bar at {FASTEST:.0f} BPM"
     raise LoopError(f"{short}, expected at least one whole bar: leave this loop out")
-
-
-def _bars(bars: int) -> str:
-    return "1 bar" if bars == 1 else f"{bars} bars"
