@@ -14,7 +14,8 @@ TRIPLETS, LATE, LATE_S = 2.0, 2.0, 0.08  # what they cost; how late a loop may s
 MOST_ONSETS = 8  # the fit counts no more than so many: onsets of one loop are not independent
 NEAR_STEPS = 0.25
 REPEAT_S = 0.025
-REFINE, REFINE_ERRORS = 0.015, 3.0  # at most such a share, and at least so many standard errors
+COLOUR_S, COLOUR_DB = 0.03, 5.0  # what is compared of an attack, and how far alike ones are apart
+REFINE, REFINE_ERRORS = 0.006, 5.0  # at most such a share, and at least so many standard errors
 
 
 def fits(
@@ -68,6 +69,26 @@ def repeats(onsets: np.ndarray, bpms: np.ndarray, beats: tuple[int, ...]) -> np.
     )
     back = np.exp(-0.5 * (gap / REPEAT_S) ** 2) * inside
     return back.sum(axis=2) / np.maximum(inside.sum(axis=2), 1)
+
+
+def colours(samples: np.ndarray, rate: int, onsets: np.ndarray) -> np.ndarray:
+    """How loud and how bright each attack (n,) is, in dB: shape (n, 2)."""
+    reach = round(COLOUR_S * rate)
+    padded = np.concatenate([samples, np.zeros(reach + 1, np.float32)])
+    at = np.minimum(np.round(onsets * rate).astype(int), len(samples))[:, None] + np.arange(reach + 1)
+    sound = padded[at]  # (n, reach + 1)
+    power = np.square(sound).sum(axis=1) + 1e-9
+    bright = np.square(np.diff(sound, axis=1)).sum(axis=1) + 1e-9
+    return 10 * np.log10(np.stack([power, bright / power], axis=1))
+
+
+def alike(onsets: np.ndarray, colour: np.ndarray, later_s: float) -> float:
+    """Share of the onsets (n,) that come back so much later with the same colour (n, 2)."""
+    gap = np.abs(onsets[:, None] + later_s - onsets)  # (n, n)
+    apart = np.square((colour[:, None] - colour) / COLOUR_DB).sum(axis=2)
+    back = np.exp(-0.5 * ((gap / REPEAT_S) ** 2 + apart)).max(axis=1)
+    inside = onsets + later_s < onsets[-1] + 2 * REPEAT_S
+    return float(back[inside].mean()) if inside.any() else 0.0
 
 
 def refine(onsets: np.ndarray, bpm: float, start_s: float) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from device.pattern import BEATS_PER_BAR, STEPS_PER_BAR, STEPS_PER_BEAT
 from training.clues import MAX_BARS, Clue, Clues, bars_of, check_word, gather
 from training.errors import LoopError
-from training.fit import TRIPLETS, fits, refine, repeats
+from training.fit import TRIPLETS, alike, colours, fits, refine, repeats
 from training.grid import LEAD_IN_S
 from training.names import TEMPO
 from training.onsets import lead_in
@@ -34,7 +34,7 @@ SNAP, SNAP_COST = 0.015, 4.0  # a tag and a length that nearly agree: how nearly
 # How usual a number of bars and a tempo are.
 BARS_SCORE = {1: -0.7, 2: 0.6, 4: -0.5, 8: -0.7, 16: -2.0, 3: -5.0, 6: -4.0}
 ODD_BARS = -4.0
-USUAL_BPM, SPREAD = 118.0, 0.28  # median, and standard deviation of its logarithm
+USUAL_BPM, SLOWER, FASTER = 118.0, 0.28, 0.23  # median, and deviations of its logarithm
 WHOLE_BPM = 2.5  # producers work at whole BPM
 ROUND_BPM = {120: 1.2, 128: 0.6, 140: 0.6, **dict.fromkeys((90, 100, 110, 130, 150, 160, 170, 174), 0.5)}
 
@@ -52,8 +52,8 @@ PLAIN = 0.1  # peak, over the loudest, of a hit that a tail would not have
 LEAD, LEAD_UNSAID = -2.5, -7.0  # after silence, where something says the tempo and where nothing does
 PICKUP, ACCENT = -7.0, 8.0  # after a pickup, and where its downbeats are louder
 PICKUP_STEPS = 0.1
-ODD_BEATS, THREES, IN_THREES = -5.0, -6.5, 6.0
-UNSAID = -5.0  # and where nothing says the tempo
+ODD_BEATS, THREES, IN_THREES = -5.0, -6.5, 8.0
+UNSAID = -5.0  # and at a tempo that nothing says
 TRIPLETS_SAID = 0.0  # what triplets cost when a name says them
 
 BESIDE_BARS = 8.0  # the most that a tempo counts that is said beside the player's bars
@@ -146,6 +146,7 @@ def find_tempo(
     readings = _weigh(loop, clues, bpm, bars)
     if not np.isfinite(readings.scores).any():
         _refuse_short(duration_s, clues.tempos)
+    _count_bars_of_three(readings, loop, samples, rate)
     return _decide(readings, loop, clues, bpm, bars)
 
 
@@ -217,7 +218,7 @@ def _weigh(loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> _R
     starts, start_costs = _starts(loop, bpms, clues)
     beats, in_bars = _layouts(loop.duration_s * bpms.max() / 60.0, bars)
     fit, near, threes = fits(loop.onsets, bpms, starts, TRIPLETS_SAID if clues.triplets else TRIPLETS)
-    back = repeats(loop.onsets, bpms, (1, 2, 3, BEATS_PER_BAR))  # (t, 4)
+    back = repeats(loop.onsets, bpms, (1, 2, BEATS_PER_BAR))  # (t, 3)
     beat_s = 60.0 / bpms[:, None, None]
     bar_s = BEATS_PER_BAR * beat_s
     over = loop.duration_s - starts[:, :, None] - beats * beat_s  # (t, s, k) s
@@ -233,6 +234,8 @@ def _weigh(loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> _R
     scores = scores + _emptiness(loop, starts, beat_s, beats, in_bars, fitting)
     scores += AFTER_END * _after(loop, starts, beat_s, beats)
     scores += _usual(bpms, chosen)[:, None, None] + _layout_scores(beats, in_bars, clues)
+    unsaid = np.array([all(b != clue.value for clue in clues.tempos) for b in bpms])
+    scores += UNSAID * (unsaid[:, None] & ~in_bars)[:, None, :]
     for clue in clues.tempos:
         share = np.abs(clue.value / bpms - 1)
         agree = np.where(fitting, (share <= SNAP)[:, None, None], (share <= 0.0005)[:, None, None])
@@ -240,11 +243,8 @@ def _weigh(loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> _R
         scores += agree * (score - SNAP_COST * (bpms != clue.value))[:, None, None]
     for clue in clues.beats:
         scores += clue.score * (beats == clue.value)
-    several = np.where(
-        beats > BEATS_PER_BAR, back[:, [0, 1, 3]].mean(axis=1)[:, None], back[:, :2].mean(axis=1)[:, None]
-    )
-    in_threes = back[:, :3].mean(axis=1)[:, None] * REPEAT + IN_THREES * (back[:, 2] - back[:, 3])[:, None]
-    scores += np.where(in_bars | (beats % BEATS_PER_BAR > 0), REPEAT * several, in_threes)[:, None, :]
+    several = np.where(beats > BEATS_PER_BAR, back.mean(axis=1)[:, None], back[:, :2].mean(axis=1)[:, None])
+    scores += (REPEAT * several)[:, None, :]
     scores += (fit + start_costs)[:, :, None]
     return _Readings(bpms, starts, beats, in_bars, scores, near, threes)
 
@@ -292,7 +292,8 @@ def _after(loop: _Loop, starts: np.ndarray, beat_s: np.ndarray, beats: np.ndarra
 
 def _usual(bpms: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """How usual each tempo (t,) is."""
-    usual = -0.5 * (np.log(bpms / USUAL_BPM) / SPREAD) ** 2
+    away = np.log(bpms / USUAL_BPM)
+    usual = -0.5 * (away / np.where(away < 0, SLOWER, FASTER)) ** 2
     return usual + chosen * (WHOLE_BPM + np.array([ROUND_BPM.get(round(bpm), 0.0) for bpm in bpms]))
 
 
@@ -309,7 +310,20 @@ def _layout_scores(beats: np.ndarray, in_bars: np.ndarray, clues: Clues) -> np.n
     if clues.threes is not None:
         said = (beats % clues.threes.value == 0) & ~in_bars
         return np.array(scores) + clues.threes.score * said
-    return np.array(scores) + UNSAID * (~in_bars if not clues.decided else 0)
+    return np.array(scores)
+
+
+def _count_bars_of_three(readings: _Readings, loop: _Loop, samples: np.ndarray, rate: int) -> None:
+    """Where the best reading may be bars of three as well: let the hits that come back alike say which."""
+    at_t, _, at_k = np.unravel_index(int(readings.scores.argmax()), readings.scores.shape)
+    threes = (readings.beats == readings.beats[at_k]) & ~readings.in_bars
+    if readings.beats[at_k] % BEATS_PER_BAR or not threes.any():
+        return
+    colour = colours(samples, rate, loop.onsets)
+    after_three, after_four = (
+        alike(loop.onsets, colour, count * 60.0 / readings.bpms[at_t]) for count in (3, BEATS_PER_BAR)
+    )
+    readings.scores[at_t][:, threes] += IN_THREES * (after_three - after_four)
 
 
 def _decide(readings: _Readings, loop: _Loop, clues: Clues, bpm: float | None, bars: int | None) -> Tempo:
@@ -392,7 +406,7 @@ def _refuse_meter(duration_s: float, bpm: float, beats: int, clues: Clues, says:
         says.append(clues.threes.says)
     why = f" ({', '.join(says)})" if says else ""
     what = f"{duration_s:.3f} s is {beats} beats at {bpm:.4g} BPM"
-    if beats % 3 == 0:
+    if beats // 3 in (2, 4, 8, 16) and beats % 3 == 0:
         what += f", which is {beats // 3} bars of 3/4"
     raise LoopError(
         f"{what}{why}; expected whole bars of {BEATS_PER_BAR} beats:"
