@@ -15,7 +15,7 @@ MOST_ONSETS = 8  # the fit counts no more than so many: onsets of one loop are n
 NEAR_STEPS = 0.25
 REPEAT_S = 0.025
 COLOUR_S, COLOUR_DB = 0.03, 5.0  # what is compared of an attack, and how far alike ones are apart
-REFINE, REFINE_ERRORS = 0.006, 5.0  # at most such a share, and at least so many standard errors
+REFINE, REFINE_ERRORS = 0.015, 4.0  # at most such a share, and at least so many standard errors
 
 
 def fits(

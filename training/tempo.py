@@ -34,7 +34,7 @@ SNAP, SNAP_COST = 0.015, 4.0  # a tag and a length that nearly agree: how nearly
 # How usual a number of bars and a tempo are.
 BARS_SCORE = {1: -0.7, 2: 0.6, 4: -0.5, 8: -0.7, 16: -2.0, 3: -5.0, 6: -4.0}
 ODD_BARS = -4.0
-USUAL_BPM, SLOWER, FASTER = 118.0, 0.28, 0.23  # median, and deviations of its logarithm
+USUAL_BPM, SLOWER, FASTER = 118.0, 0.26, 0.24  # median, and deviations of its logarithm
 WHOLE_BPM = 2.5  # producers work at whole BPM
 ROUND_BPM = {120: 1.2, 128: 0.6, 140: 0.6, **dict.fromkeys((90, 100, 110, 130, 150, 160, 170, 174), 0.5)}
 
@@ -140,7 +140,8 @@ def find_tempo(
     peaks = np.ones(len(onsets)) if peaks is None else peaks
     lead_s = lead_in(samples, rate)
     lead_s = lead_s if LEAD_IN_S[0] <= lead_s <= LEAD_IN_S[1] else 0.0  # more is a rest
-    loop = _Loop(duration_s, onsets, peaks, onsets[peaks >= PLAIN], lead_s)
+    plain = onsets[peaks >= PLAIN * peaks.max()]
+    loop = _Loop(duration_s, onsets, peaks, plain, lead_s)
     clues = _with_word(gather(name, folder, acid, duration_s), bpm)
     _refuse_one_shot(loop, clues, bars)
     readings = _weigh(loop, clues, bpm, bars)
@@ -333,19 +334,21 @@ def _decide(readings: _Readings, loop: _Loop, clues: Clues, bpm: float | None, b
     odds = np.exp((readings.scores - readings.scores.max()) / TEMPERATURE)
     same_tempo = np.abs(readings.bpms / best_bpm - 1) < SAME
     same_layout = (readings.beats == beats) & (readings.in_bars == readings.in_bars[at_k])
-    same = same_tempo[:, None, None] & np.ones(odds.shape, bool) & same_layout
-    confidence = float(odds[same].sum() / odds.sum())
-    if confidence < SURE_ENOUGH:
-        other_t, _, other_k = np.unravel_index(int(np.where(same, -1.0, odds).argmax()), odds.shape)
-        other = _beats_of(int(readings.beats[other_k]), bool(readings.in_bars[other_k]))
+    sure_tempo = float(odds[same_tempo].sum() / odds.sum())
+    confidence = float(odds[same_tempo][:, :, same_layout].sum() / odds.sum())
+    if (sure_tempo if clues.tempos or bars is not None else confidence) < SURE_ENOUGH:
+        odds[same_tempo] = 0.0
+        other_t, _, other_k = np.unravel_index(int(odds.argmax()), odds.shape)
         this = _beats_of(beats, bool(readings.in_bars[at_k]))
+        other = _beats_of(int(readings.beats[other_k]), bool(readings.in_bars[other_k]))
         raise LoopError(
             f"its tempo is unclear: {loop.duration_s:.3f} s may be {this} at {best_bpm:.4g} BPM or"
             f" {other} at {readings.bpms[other_t]:.4g}; write the tempo into the file name, such as 120bpm"
         )
     agree = [clue for clue in clues.tempos if abs(clue.value / best_bpm - 1) <= SNAP]
     agree += [clue for clue in clues.beats if clue.value == beats]
-    says = [clue.says for clue in sorted(agree, key=lambda clue: -clue.score)]
+    agree.sort(key=lambda clue: -clue.score)
+    says = list(dict.fromkeys(clue.says for clue in agree))
     if not readings.in_bars[at_k]:
         _refuse_meter(loop.duration_s, best_bpm, beats, clues, says)
     start_s = float(readings.starts[at_t, at_s])
