@@ -22,6 +22,8 @@ from training.names import read_name
         ("bpm120_Am", 120),
         ("120.00bpm", 120),
         ("take 45 bpm 120", 120),
+        ("Pack_136.9bpm", 136.9),
+        ("take 120 bpm", 120),
         ("01 bpm 174", 174),
         ("140bpm half time", 140),
         ("double-time 85bpm", 85),

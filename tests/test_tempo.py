@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from loop_helpers import BEAT, RATE, beats, hits
+from loop_helpers import BEAT, RATE, beats, hits, write
 
 from training.errors import LoopError
+from training.hear import hear
 from training.tempo import check_length, find_tempo
 
 SILENCE = np.zeros(RATE, np.float32)
@@ -303,3 +304,96 @@ def test_the_tempo_before_a_tail_is_fitted_to_the_hits():
     tempo = find_tempo(5.3, "loop", "", None, onsets_of(steps, 113.4), beats(steps, 113.4, tail_s=1.07), RATE)
 
     assert tempo.bpm == pytest.approx(113.4, abs=0.1)
+
+
+def played(seed):
+    """A loop as a player may have it: its onsets, length, tempo and bars."""
+    rng = np.random.default_rng(seed)
+    bpm = float(np.round(rng.uniform(70, 175), 1 if rng.random() < 0.3 else 0))
+    bars = int(rng.choice([1, 2, 2, 4]))
+    often = np.tile([0.95, 0.15, 0.5, 0.2, 0.85, 0.15, 0.5, 0.2], 2)
+    bar = rng.random(16) < often
+    steps = np.flatnonzero(np.tile(bar, bars) ^ (rng.random(16 * bars) < 0.06))
+    swing = float(rng.choice([0.0, 0.0, 0.2]))
+    lean = swing * (steps % 2) + 0.05 * rng.standard_normal(len(steps))
+    onsets = np.sort(np.maximum((steps + lean) * 15 / bpm, 0.0))
+    return onsets, bars * 240 / bpm, bpm, bars
+
+
+def test_named_loops_of_every_tempo_are_right():
+    for seed in range(150):
+        onsets, length_s, bpm, bars = played(seed)
+        tempo = find_tempo(length_s, f"Pack_{bpm:g}bpm", "", None, onsets, SILENCE, RATE)
+
+        assert (tempo.bpm, tempo.bars) == (bpm, bars), seed
+
+
+def test_confidence_is_how_often_it_is_right_and_wrong_readings_are_unsure():
+    said, right = [], []
+    for seed in range(300):
+        onsets, length_s, bpm, bars = played(seed)
+        try:
+            tempo = find_tempo(length_s, "loop", "", None, onsets, SILENCE, RATE)
+        except LoopError:
+            continue
+        said.append(tempo.confidence)
+        right.append(abs(tempo.bpm / bpm - 1) < 0.01 and tempo.bars == bars)
+    said, right = np.array(said), np.array(right)
+
+    assert right[said >= 0.9].mean() >= 0.85
+    assert right[said < 0.6].mean() <= 0.75
+    assert abs(said.mean() - right.mean()) < 0.1
+
+
+def test_a_name_that_the_hits_contradict_is_kept_and_doubted():
+    doubted = []
+    for seed in range(40):
+        onsets, length_s, bpm, _ = played(seed)
+        wrong = round(bpm * 1.13)
+        tempo = find_tempo(length_s + 0.4, f"{wrong}bpm", "", None, onsets, SILENCE, RATE, bars=None)
+
+        assert tempo.bpm == pytest.approx(wrong, rel=0.016)
+        doubted.append(tempo.confidence)
+
+    assert np.median(doubted) < 0.5
+
+
+def test_tempo_and_bars_do_not_hang_on_how_many_hits_there_are():
+    full = np.arange(32) * 0.125
+    for seed in range(30):
+        some = np.sort(np.random.default_rng(seed).choice(full, 12, replace=False))
+
+        tempo = find_tempo(4.0, "120bpm", "", None, some, SILENCE, RATE)
+
+        assert (tempo.bpm, tempo.bars) == (120.0, 2)
+
+
+@pytest.mark.parametrize("lead_s", [0.15, 0.33, 0.8])
+def test_a_loop_recorded_with_silence_before_it_lands_on_its_steps(tmp_path, lead_s):
+    air = np.zeros(round(lead_s * RATE), np.float32)
+
+    heard = hear(write(tmp_path / "loop 97bpm.wav", np.concatenate([air, beats(bpm=97)])))
+
+    assert (heard.bpm, heard.bars) == (97.0, 2)
+    assert heard.takes[0].hits[0].tolist() == hits(BEAT)
+    assert np.abs(heard.takes[0].offsets).max() <= 1 / 12
+
+
+def test_bars_of_three_are_refused_by_what_comes_back_alike(tmp_path):
+    kick, snare = "X..........." * 4, "....x...x..." * 4
+    waltz = beats(kick, kind="kick") + beats(snare)
+    four = beats("X......." * 6, kind="kick") + beats("....x..." * 6)
+
+    assert "4 bars of 3/4" in hear(write(tmp_path / "a 120bpm.wav", waltz)).error
+    assert hear(write(tmp_path / "b 120bpm.wav", four)).bars == 3
+
+
+def test_an_eighth_shuffle_keeps_its_thirds_as_offsets(tmp_path):
+    quarters = beats("X...x..." * 4, kind="kick")
+    late = np.roll(beats("..x...x." * 4), round(2 / 3 * 0.125 * RATE))
+
+    heard = hear(write(tmp_path / "shuffle 120bpm.wav", quarters + late))
+
+    assert heard.takes[0].hits[0].tolist() == hits("X..x" * 8)
+    assert heard.takes[0].offsets[0, 3::4] == pytest.approx(-1 / 3, abs=1 / 12)
+    assert any("in three" in sentence for sentence in heard.evidence)

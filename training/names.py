@@ -100,17 +100,16 @@ def read_name(name: str) -> Said:
 
 
 def _with_word(text: str) -> tuple[float, ...]:
-    """Numbers beside the word bpm. Where one stands on each side, the nearer; as near, the one before it."""
-    found: dict[int, tuple[tuple[int, int], float]] = {}  # by where the word is: distance, side; BPM
+    """Numbers beside the word bpm. Of two about one word the one that counts nothing, then the nearer."""
+    found: dict[int, tuple[tuple[bool, int, int], float]] = {}  # by where the word is: rank, BPM
     for side, pattern in enumerate((_BEFORE, _AFTER)):
         for match in pattern.finditer(text):
             number, gap = (match[1], match[2]) if side == 0 else (match[2], match[1])
             bpm = float(number.replace(",", "."))
-            if side == 0 and _counted(text[: match.start()]):
-                continue
             if TEMPO[0] <= bpm <= TEMPO[1]:
+                counts = side == 0 and gap != "" and _counted(text[: match.start()])
+                rank = (counts, len(gap), side)
                 word = match.end(2) if side == 0 else match.start()
-                rank = (len(gap), side)
                 if word not in found or rank < found[word][0]:
                     found[word] = (rank, bpm)
     return tuple(sorted({bpm for _, bpm in found.values()}))

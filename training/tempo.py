@@ -26,7 +26,8 @@ from training.onsets import lead_in
 
 SLOWEST, FASTEST = 60.0, 200.0  # BPM that is considered unless something says another
 SURE_ENOUGH = 0.3  # confidence below which a loop is refused
-DOUBT = 0.5  # taken off the confidence when no hit is near a step
+DOUBTED_NEAR, DOUBT = 0.62, 16.0  # share of hits near a step at which a tempo is doubted; how sharply
+EXACT_ODDS = 2.0  # what speaks against doubt where a tempo that is said makes the file whole bars
 TEMPERATURE = 1.2  # scores are divided by it, so that a confidence of 0.9 is right nine times in ten
 SAME = 0.01  # tempos nearer than this share are one
 SNAP, SNAP_COST = 0.015, 4.0  # a tag and a length that nearly agree: how nearly, and how unlikely
@@ -363,9 +364,13 @@ def _decide(readings: _Readings, loop: _Loop, clues: Clues, bpm: float | None, b
     says += _length_says(loop.duration_s, start_s, over, best_bpm, count, fitted)
     if readings.threes[at_t, at_s]:
         says.append("its beats are in three: each third is on the nearest sixteenth, its offset kept")
-    says.append(f"{near:.0%} of the hits are near the grid")
+    few = near < DOUBTED_NEAR
+    says.append(
+        f"{near:.0%} of the hits are near the grid" + (", which is few: check the tempo" if few else "")
+    )
     if bpm is None:
-        confidence *= 1.0 - DOUBT * (1.0 - near)
+        exact = EXACT_ODDS if abs(over) <= EXACT_S and agree else 0.0
+        confidence /= 1.0 + math.exp((DOUBTED_NEAR - near) * DOUBT - exact)
     start_s = start_s if start_s > LEAD_IN_S[1] else 0.0
     return Tempo(best_bpm, beats, count, round(confidence, 3), tuple(says), start_s)
 
