@@ -24,6 +24,7 @@ from training.names import read_name
         ("take 45 bpm 120", 120),
         ("Pack_136.9bpm", 136.9),
         ("take 120 bpm", 120),
+        ("Loop124bpmKit2", 124),
         ("01 bpm 174", 174),
         ("140bpm half time", 140),
         ("double-time 85bpm", 85),
@@ -58,6 +59,11 @@ def test_a_tempo_out_of_range_is_none(name):
         ("house 92.5 perc", 92.5, True),
         ("95Fmin pad", 95, True),
         ("Pack_Drums_100", 100, False),
+        ("SO_TR_90_perc", 90, False),
+        ("SC_LDD_174_drum_loop_01", 174, False),
+        ("DS_OTH_95_vox_Cmaj", 95, False),
+        ("TR-909 kit 126", 126, False),
+        ("House@124", 124, False),
     ],
 )
 def test_a_number_alone_may_be_a_tempo(name, bpm, likely):

@@ -12,7 +12,7 @@ LONE_TEMPO = (60.0, 200.0)  # and without the word bpm
 _NUMBER = r"(?<![0-9])(?<![0-9][.,])([0-9]{2,3}(?:[.,][0-9]{1,3})?)"
 _WORD = r"(?:bpm|b\.p\.m\.?|tempo)"
 _GAP = r"[\s_.:=()\[\]-]{0,3}"
-_BEFORE = re.compile(_NUMBER + rf"({_GAP}){_WORD}(?![a-z])")
+_BEFORE = re.compile(_NUMBER + rf"({_GAP}){_WORD}(?:(?![a-z])|(?<=[0-9]bpm))")  # Loop124bpmKit
 _AFTER = re.compile(rf"(?<![a-z]){_WORD}({_GAP}){_NUMBER}(?![0-9])")
 _TOKEN = re.compile(r"[a-z]+|[0-9]+(?:[.,][0-9]+)?|#|.", re.DOTALL)
 _LONE = re.compile(r"[1-9][0-9]{1,2}(?:[.,][0-9]{1,2})?")
@@ -29,32 +29,15 @@ _UNITS = {
     *("st", "nd", "rd", "th", "x", "inch", "in", "ft", "cm", "mm", "percent", "cents", "semitones"),
     *("bars", "bar", "beats", "loops", "samples", "hits", "sounds", "breaks", "presets", "of"),
 }
-# What stands before the number of a machine, a take or a volume.
+# What stands before the number of a take or a volume.
 _COUNTERS = {
     *("take", "takes", "tk", "no", "nr", "num", "number", "vol", "volume", "part", "pt", "pack", "v", "ver"),
     *("version", "rev", "track", "trk", "preset", "patch", "prog", "program", "disc", "disk", "cd"),
     *("index", "id", "slot", "bank", "bounce", "render", "edit", "copy", "file", "rec", "session", "idea"),
-    *(
-        "tr",
-        "cr",
-        "sh",
-        "cs",
-        "dx",
-        "jp",
-        "jx",
-        "juno",
-        "mc",
-        "mpc",
-        "sp",
-        "ms",
-        "op",
-        "rx",
-        "kr",
-        "rz",
-        "xr",
-    ),
-    *("dr", "er", "es", "em", "mk", "mks", "vp", "tx", "sr", "sc", "ju", "pro", "cz", "korg", "roland"),
-    *("yamaha", "linn", "tascam", "neumann", "u", "akg", "route", "area", "class", "of"),
+}
+_MACHINES = {  # whose numbers would do as a tempo
+    *("tr66", "tr77", "cr68", "cr78", "sh101", "juno60", "juno106", "cs60", "cs70", "cs80", "mpc60", "mc101"),
+    *("dx100", "cz101", "dr110", "kpr77", "mks70", "mks80", "jp80", "d110", "u87", "km84", "ve100", "vl70"),
 }
 _SEPARATORS = set(" _-+.()[]{},;~&")
 
@@ -132,7 +115,9 @@ def _lone(text: str) -> tuple[tuple[float, bool], ...]:
         after, _ = _neighbour(tokens, at, +1)
         if not LONE_TEMPO[0] <= bpm <= LONE_TEMPO[1] or before == "#" or before in _COUNTERS:
             continue
-        if after in _UNITS or (glued_before and len(before) == 1):  # 96 khz; v120
+        if before + token in _MACHINES:
+            continue
+        if after in _UNITS or (glued_before and len(before) == 1 and before.isalpha()):  # 96 khz; v120
             continue
         likely = bpm != int(bpm) or (after != "" and _KEY.fullmatch(after) is not None)
         numbers[bpm] = numbers.get(bpm, False) or likely
