@@ -30,12 +30,14 @@ DOUBTED_NEAR, DOUBT = 0.62, 16.0  # share of hits near a step at which a tempo i
 EXACT_ODDS = 2.0  # what speaks against doubt where a tempo that is said makes the file whole bars
 TEMPERATURE = 1.2  # scores are divided by it, so that a confidence of 0.9 is right nine times in ten
 SAME = 0.01  # tempos nearer than this share are one
+ALIKE = 0.00005  # and nearer than this the same
 SNAP, SNAP_COST = 0.015, 4.0  # a tag and a length that nearly agree: how nearly, and how unlikely
 
 # How usual a number of bars and a tempo are.
 BARS_SCORE = {1: -0.7, 2: 0.6, 4: -0.5, 8: -0.7, 16: -2.0, 3: -5.0, 6: -4.0}
 ODD_BARS = -4.0
 USUAL_BPM, SLOWER, FASTER = 118.0, 0.26, 0.24  # median, and deviations of its logarithm
+RUSHED, RUSH = 176.0, -0.05  # drum and bass; each BPM faster than it
 WHOLE_BPM = 2.5  # producers work at whole BPM
 ROUND_BPM = {120: 1.2, 128: 0.6, 140: 0.6, **dict.fromkeys((90, 100, 110, 130, 150, 160, 170, 174), 0.5)}
 
@@ -172,8 +174,13 @@ def _tempos(duration_s: float, clues: Clues, bpm: float | None, bars: int | None
         tempos |= {fitting} if TEMPO[0] <= fitting <= TEMPO[1] else set()
     if not clues.decided or bars is not None:
         whole_bars = (240.0 * count / duration_s for count in range(1, MAX_BARS + 1))
-        tempos |= {tempo for tempo in whole_bars if SLOWEST <= tempo <= FASTEST}
         tempos |= {float(tempo) for tempo in range(int(SLOWEST), int(FASTEST) + 1)}
+        known = np.array(sorted(tempos))
+        tempos |= {
+            tempo
+            for tempo in whole_bars
+            if SLOWEST <= tempo <= FASTEST and np.abs(known / tempo - 1).min() > ALIKE
+        }
     return np.array(sorted(tempos))
 
 
@@ -295,7 +302,7 @@ def _after(loop: _Loop, starts: np.ndarray, beat_s: np.ndarray, beats: np.ndarra
 def _usual(bpms: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """How usual each tempo (t,) is."""
     away = np.log(bpms / USUAL_BPM)
-    usual = -0.5 * (away / np.where(away < 0, SLOWER, FASTER)) ** 2
+    usual = -0.5 * (away / np.where(away < 0, SLOWER, FASTER)) ** 2 + RUSH * np.maximum(bpms - RUSHED, 0.0)
     return usual + chosen * (WHOLE_BPM + np.array([ROUND_BPM.get(round(bpm), 0.0) for bpm in bpms]))
 
 
