@@ -397,3 +397,15 @@ def test_an_eighth_shuffle_keeps_its_thirds_as_offsets(tmp_path):
     assert heard.takes[0].hits[0].tolist() == hits("X..x" * 8)
     assert heard.takes[0].offsets[0, 3::4] == pytest.approx(-1 / 3, abs=1 / 12)
     assert any("in three" in sentence for sentence in heard.evidence)
+
+
+def test_a_last_hit_on_the_bar_line_makes_no_odd_beats():
+    tempo = find(BEAT + "X.......", name="120bpm")
+
+    assert (tempo.bars, tempo.start_s) == (2, 0.0)
+
+
+def test_a_rest_of_a_whole_bar_at_the_start_stays():
+    tempo = find("." * 16 + "X...x...x.x.x...", name="120bpm")
+
+    assert (tempo.bars, tempo.start_s) == (2, 0.0)

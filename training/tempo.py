@@ -286,10 +286,11 @@ def _emptiness(
     filled_bars = np.ceil(filled / BEATS_PER_BAR)
     empty = np.maximum(beats / BEATS_PER_BAR - filled_bars, 0.0)
     costs = EMPTY * empty + PAIRED * ((empty >= 1) & (filled_bars % 2 == 1))
-    last_plain = np.floor((loop.plain[-1] - starts[:, :, None]) / beat_s + half_step) + 1
     whole_beats = np.where(beats % BEATS_PER_BAR, beats // BEATS_PER_BAR * BEATS_PER_BAR, beats - 3)
     at_once = starts[:, :, None] <= LEAD_IN_S[1]
-    to_the_end = fitting & at_once & (last_plain > whole_beats)
+    last_plain = (loop.plain[-1] - starts[:, :, None]) / beat_s
+    on_the_line = np.where(beats - whole_beats > 1, half_step, -half_step)  # a last hit there may be the end
+    to_the_end = fitting & at_once & (last_plain > whole_beats + on_the_line)
     return np.where(in_bars, costs, np.where(to_the_end, 0.0, -np.inf))
 
 
