@@ -409,3 +409,8 @@ def test_a_rest_of_a_whole_bar_at_the_start_stays():
     tempo = find("." * 16 + "X...x...x.x.x...", name="120bpm")
 
     assert (tempo.bars, tempo.start_s) == (2, 0.0)
+
+
+def test_one_hit_that_fills_no_bars_of_its_named_tempo_is_a_one_shot():
+    with pytest.raises(LoopError, match=r"one hit .* 3.300 s is no whole bars at 120 BPM \(file name says"):
+        find("X" + "." * 31, name="crash 120bpm", duration_s=3.3)
