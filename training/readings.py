@@ -47,7 +47,7 @@ LEAD, LEAD_UNSAID = -2.5, -7.0  # after silence, where something says the tempo 
 PICKUP, ACCENT = -7.0, 8.0  # after a pickup, and where its downbeats are louder
 PICKUP_STEPS = 0.1
 ODD_BEATS, THREES, IN_THREES = -5.0, -6.5, 8.0
-UNSAID = -5.0  # and at a tempo that nothing says
+UNSAID = -5.0  # odd beats at a tempo that nothing says
 TRIPLETS_SAID = 0.0  # what triplets cost when a name says them
 
 BESIDE_BARS = 8.0  # the most that a tempo counts that is said beside the player's bars
@@ -92,7 +92,7 @@ def weigh(loop: Loop, clues: Clues, bpm: float | None, bars: int | None) -> Read
     scores += _emptiness(loop, starts, beat_s, beats, in_bars, fitting)
     scores += AFTER_END * _after(loop, starts, beat_s, beats)
     scores += _usual(bpms, chosen)[:, None, None] + _layout_scores(beats, in_bars, clues)
-    scores += _by_clues(bpms, beats, in_bars, fitting, clues, np.inf if bars is None else BESIDE_BARS)
+    scores += _by_clues(bpms, beats, fitting, clues, np.inf if bars is None else BESIDE_BARS)
     several = np.where(beats > BEATS_PER_BAR, back.mean(axis=1)[:, None], back[:, :2].mean(axis=1)[:, None])
     scores += (REPEAT * several)[:, None, :]
     scores += (fit + start_costs)[:, :, None]
@@ -117,7 +117,7 @@ def _by_length(
 
 
 def _by_clues(
-    bpms: np.ndarray, beats: np.ndarray, in_bars: np.ndarray, fitting: np.ndarray, clues: Clues, most: float
+    bpms: np.ndarray, beats: np.ndarray, fitting: np.ndarray, clues: Clues, most: float
 ) -> np.ndarray:
     """What is said for each reading, (t, s, k); a tempo adds `most` at most."""
     scores = np.zeros(fitting.shape)
@@ -128,7 +128,7 @@ def _by_clues(
     for clue in clues.beats:
         scores += clue.score * (beats == clue.value)
     unsaid = np.array([all(b != clue.value for clue in clues.tempos) for b in bpms])
-    return scores + UNSAID * (unsaid[:, None] & ~in_bars)[:, None, :]
+    return scores + UNSAID * (unsaid[:, None] & (beats % BEATS_PER_BAR > 0))[:, None, :]
 
 
 def _tempos(duration_s: float, clues: Clues, bpm: float | None, bars: int | None) -> np.ndarray:
