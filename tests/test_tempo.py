@@ -414,3 +414,13 @@ def test_a_rest_of_a_whole_bar_at_the_start_stays():
 def test_one_hit_that_fills_no_bars_of_its_named_tempo_is_a_one_shot():
     with pytest.raises(LoopError, match=r"one hit .* 3.300 s is no whole bars at 120 BPM \(file name says"):
         find("X" + "." * 31, name="crash 120bpm", duration_s=3.3)
+
+
+@pytest.mark.parametrize("bars", [1, 2, 3, 4, 5, 7])
+def test_bars_alone_mean_the_whole_file_and_are_never_unclear(bars):
+    for seed in range(10):
+        onsets = np.sort(np.random.default_rng(seed).uniform(0, 7.3, 20))
+
+        tempo = find_tempo(7.37, "loop", "", None, onsets, SILENCE, RATE, bars=bars)
+
+        assert (tempo.bars, tempo.bpm) == (bars, pytest.approx(bars * 240 / 7.37, rel=0.011))

@@ -11,6 +11,7 @@ from training.errors import LoopError
 from training.names import TEMPO, Said, read_name
 
 MAX_BARS = 32
+MISSING_BARS = 0.49  # share of its last bar that a loop may lack
 
 # What a clue adds to the score of a tempo that agrees with it, in natural logarithms of odds.
 NAME, FOLDER = 60.0, 6.0  # a file's name is the player's word
@@ -112,14 +113,14 @@ def check_word(duration_s: float, bpm: float | None, bars: int | None) -> None:
         return
     if bpm is not None:
         bar_s = 60.0 * BEATS_PER_BAR / bpm
-        most = int(duration_s / bar_s + 0.5)
+        most = int(duration_s / bar_s + MISSING_BARS)
         if bars > most:
             what = f"you say {bars_of(bars)} at {bpm:.6g} BPM, which last {bars * bar_s:.3f} s"
             way_out = f"say {bars_of(most)} or another tempo" if most else "say a faster tempo"
             raise LoopError(f"{what}, the file lasts {duration_s:.3f} s: {way_out}")
     else:
         shortest_s = bars * 60.0 * BEATS_PER_BAR / TEMPO[1]
-        if duration_s < 0.98 * shortest_s:
+        if duration_s < shortest_s:
             what = f"you say {bars_of(bars)}, which last at least {shortest_s:.3f} s at {TEMPO[1]:.0f} BPM"
             raise LoopError(f"{what}, the file lasts {duration_s:.3f} s: say fewer bars")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from device.pattern import BEATS_PER_BAR, STEPS_PER_BAR, STEPS_PER_BEAT
-from training.clues import MAX_BARS, Clues
+from training.clues import MAX_BARS, MISSING_BARS, Clues
 from training.fit import TRIPLETS, alike, colours, fits, repeats
 from training.grid import LEAD_IN_S
 from training.names import TEMPO
@@ -37,7 +37,7 @@ EXACT_S, NEAR_S, NEAR_BARS = 0.003, 0.06, 0.02  # a cut file, and one that an en
 EXACT, NEAR, SHORT = 6.0, -1.0, -3.0
 TAIL, BROKEN = -1.5, -2.5
 WHOLE_TAIL = 1.5  # a tail is often whole beats
-MISSING_BARS, MISSING_OF_ONE = 0.49, 0.2  # share of the last bar that may be missing; of the only one
+MISSING_OF_ONE = 0.2  # share of an only bar that may be missing
 EMPTY, PAIRED = -3.0, 2.0  # each empty bar at the end; taken back for one that makes two bars of one
 AFTER_END = -1.0  # each plain hit after the last bar
 PLAIN = 0.1  # peak, over the loudest, of a hit that a tail would not have
@@ -87,6 +87,8 @@ def weigh(loop: Loop, clues: Clues, bpm: float | None, bars: int | None) -> Read
     back = repeats(loop.onsets, bpms, (1, 2, BEATS_PER_BAR))  # (t, 3)
     beat_s = 60.0 / bpms[:, None, None]
     chosen = np.array([abs(b - round(b)) < 0.005 or any(b == c.value for c in clues.tempos) for b in bpms])
+    if bars is not None:  # who counts the bars of a file means all of it, where nothing speaks against it
+        chosen |= np.abs(bpms * loop.duration_s / (240.0 * bars) - 1) < ALIKE
     over = loop.duration_s - starts[:, :, None] - beats * beat_s  # (t, s, k) s
     scores, fitting = _by_length(over, beat_s, beats, chosen, bars is not None)
     scores += _emptiness(loop, starts, beat_s, beats, in_bars, fitting)
@@ -113,7 +115,7 @@ def _by_length(
     whole_tail = np.abs(over - np.round(over / beat_s) * beat_s) <= EXACT_S
     loose = np.where(over > 0, TAIL + WHOLE_TAIL * whole_tail, BROKEN)
     missing = np.where((beats > BEATS_PER_BAR) | bars_are_said, MISSING_BARS, MISSING_OF_ONE)
-    return np.where(fitting, scores, np.where(over >= -missing * bar_s, loose, -np.inf)), fitting
+    return np.where(fitting, scores, np.where(over >= -missing * bar_s - EXACT_S, loose, -np.inf)), fitting
 
 
 def _by_clues(

@@ -126,7 +126,7 @@ def _decide(readings: Readings, loop: Loop, clues: Clues, bpm: float | None, bar
     same_layout = (readings.beats == beats) & (readings.in_bars == readings.in_bars[at_k])
     sure_tempo = float(odds[same_tempo].sum() / odds.sum())
     confidence = float(odds[same_tempo][:, :, same_layout].sum() / odds.sum())
-    if (sure_tempo if clues.tempos or bars is not None else confidence) < SURE_ENOUGH:
+    if bars is None and (sure_tempo if clues.tempos else confidence) < SURE_ENOUGH:
         odds[same_tempo] = 0.0
         other_t, _, other_k = np.unravel_index(int(odds.argmax()), odds.shape)
         this = _beats_of(beats, bool(readings.in_bars[at_k]))
