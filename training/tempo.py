@@ -214,10 +214,11 @@ def _refuse_meter(duration_s: float, bpm: float, beats: int, clues: Clues, says:
     what = f"{duration_s:.3f} s is {beats} beats at {bpm:.4g} BPM"
     if beats // 3 in (2, 4, 8, 16) and beats % 3 == 0:
         what += f", which is {beats // 3} bars of 3/4"
-    raise LoopError(
-        f"{what}{why}; expected whole bars of {BEATS_PER_BAR} beats:"
-        " cut or fill it to whole bars, or say its bars"
-    )
+    if beats % BEATS_PER_BAR == 0:
+        way_out = f"leave this loop out, or say its bars ({beats // BEATS_PER_BAR} of four)"
+        raise LoopError(f"{what}{why}, expected bars of {BEATS_PER_BAR} beats: {way_out}")
+    way_out = "cut or fill it to whole bars, or say its bars"
+    raise LoopError(f"{what}{why}, expected whole bars of {BEATS_PER_BAR} beats: {way_out}")
 
 
 def _refuse_short(duration_s: float, tags: list[Clue]) -> NoReturn:
