@@ -255,3 +255,14 @@ def test_folders_too_deep_are_said_and_not_searched(tmp_path):
 
     assert found == []
     assert "deeper than" in refusals[0][1]
+
+
+def test_the_meter_of_an_acid_chunk_is_read_where_it_is_not_four(tmp_path):
+    def acid(numerator, denominator):
+        body = struct.pack("<IHHfIHHf", 0, 60, 0, 0.0, 6, denominator, numerator, 120.0)
+        return read_loop(acid_wav(tmp_path / "a.wav", 0, 0, body=body)).acid
+
+    assert acid(3, 4)["meter"] == (3, 4)
+    assert acid(6, 8)["meter"] == (6, 8)
+    for nothing in ((4, 4), (0, 0), (3, 0), (1000, 4)):
+        assert "meter" not in acid(*nothing)

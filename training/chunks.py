@@ -45,10 +45,13 @@ def read_chunks(file: BinaryIO, size: int) -> dict[str, Any] | None:
 def _acid(body: bytes) -> dict[str, Any] | None:
     if len(body) < 24:
         return None
-    flags, _root, _, _, beats, _denominator, _numerator, tempo = struct.unpack("<IHHfIHHf", body)
+    flags, _root, _, _, beats, denominator, numerator, tempo = struct.unpack("<IHHfIHHf", body)
     if not math.isfinite(tempo):
         tempo = 0.0
-    return {"one_shot": bool(flags & 1), "beats": int(beats), "tempo": float(tempo)}
+    acid: dict[str, Any] = {"one_shot": bool(flags & 1), "beats": int(beats), "tempo": float(tempo)}
+    if 1 <= numerator <= 16 and denominator in (2, 4, 8, 16) and numerator != denominator:
+        acid["meter"] = (int(numerator), int(denominator))
+    return acid
 
 
 def cut_short(announced: str, found: str) -> str:

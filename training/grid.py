@@ -10,9 +10,12 @@ from device.pattern import STEPS_PER_BEAT
 
 LEAD_IN_S = (0.004, 0.1)  # silence before the first hit that is air or an encoder's delay, not a rest
 LEAD_IN_STEPS = 0.8  # nor is it more than this: a rest of one step stays a rest
-COMMON_SHIFT = 0.45  # steps: a larger shift of all hits is a step of its own
-PRIOR_HITS = 8  # the shift counts as if so many more hits were exactly on the grid
-TIGHT = 0.06  # steps, median distance: looser hits do not say where the grid is
+PRIOR_HITS = 8  # the shift is held back as if so many more hits were exactly on the grid
+PRIOR_SWING = 1  # and the swing as if so many more were straight
+LARGEST_SHIFT = 0.45  # steps: a larger shift of all hits is a step of its own
+STRAY = 0.25  # steps: hits further from the fit do not say where the grid is
+TIGHT = 0.06  # steps, median distance from the fit: looser hits do not either
+SWING_HITS = 3  # on first and second steps each, or there is no swing to be measured
 
 
 @dataclass(frozen=True)
@@ -28,43 +31,54 @@ class Grid:
     swing: float = 0.5
 
 
-def fit_grid(onsets_s: np.ndarray, bpm: float, lead_s: float = 0.0) -> Grid:
+def fit_grid(onsets_s: np.ndarray, bpm: float, lead_s: float = 0.0, start_s: float = 0.0) -> Grid:
     """The grid at a tempo, started where the hits agree best.
 
-    The start is the beginning of the file, or the end of its leading silence where the hits (n,) fit
-    no worse from there. A small shift that tight hits have in common is taken out, shrunk towards none.
+    Bar 1 begins with the file, with what follows its leading silence where the hits (n,) fit no worse
+    from there, or later where `start_s` says so. From there a shift that the hits have in common is taken
+    out where they are tight: by least squares, together with the swing, strays apart, and held back, so that
+    a few hits of their own lean do not move the grid.
 
     >>> fit_grid(np.array([0.02, 0.27, 0.52, 1.02]), bpm=120, lead_s=0.02).start_s
     0.02
     """
     step_s = 60.0 / bpm / STEPS_PER_BEAT
-    start_s = 0.0
+    onsets_s = onsets_s[onsets_s >= start_s - 0.5 * step_s]
     if len(onsets_s) == 0:
         return Grid(start_s, step_s)
-    if LEAD_IN_S[0] <= lead_s <= min(LEAD_IN_S[1], LEAD_IN_STEPS * step_s):
-        looseness = [float(np.abs(_from_step(onsets_s, s, step_s)).mean()) for s in (0.0, lead_s)]
+    if not start_s and LEAD_IN_S[0] <= lead_s <= min(LEAD_IN_S[1], LEAD_IN_STEPS * step_s):
+        looseness = [float(np.abs(_from_step(onsets_s, s, step_s)[0]).mean()) for s in (0.0, lead_s)]
         if looseness[1] <= looseness[0] + 0.01:
             start_s = lead_s
-    away = _from_step(onsets_s, start_s, step_s)
-    common = float(np.median(away))
-    if abs(common) <= COMMON_SHIFT and np.median(np.abs(away - common)) < TIGHT:
-        start_s += common * step_s * len(away) / (len(away) + PRIOR_HITS)
-    return Grid(start_s, step_s, _swing(onsets_s, start_s, step_s))
+    away, second = _from_step(onsets_s, start_s, step_s)
+    shift, swing = _shift_and_swing(away, second)
+    return Grid(start_s + shift * step_s, step_s, float(np.clip(0.5 + swing / 2, 0.3, 0.75)))
 
 
-def _from_step(onsets_s: np.ndarray, start_s: float, step_s: float) -> np.ndarray:
-    """Distance of each onset (n,) from its nearest step, in steps."""
+def _from_step(onsets_s: np.ndarray, start_s: float, step_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far each onset (n,) is from its nearest step, in steps; whether that is the second of a pair."""
     position = (onsets_s - start_s) / step_s
-    return position - np.floor(position + 0.5)
+    nearest = np.floor(position + 0.5)
+    return position - nearest, nearest % 2 == 1
 
 
-def _swing(onsets_s: np.ndarray, start_s: float, step_s: float) -> float:
-    position = (onsets_s - start_s) / step_s
-    second = np.floor(position + 0.5).astype(int) % 2 == 1
-    if second.sum() < 3 or (~second).sum() < 3:
-        return 0.5
-    away = _from_step(onsets_s, start_s, step_s)
-    return float(np.clip(0.5 + (np.median(away[second]) - np.median(away[~second])) / 2, 0.3, 0.75))
+def _shift_and_swing(away: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """What all hits have in common, and what the second steps of pairs have besides, both in steps."""
+    swung = second.sum() >= SWING_HITS and (~second).sum() >= SWING_HITS
+    shift = float(np.median(away[~second] if swung else away))
+    swing = float(np.median(away[second])) - shift if swung else 0.0
+    for _ in range(4):
+        left = away - shift - swing * second
+        left -= np.floor(left + 0.5)  # half a step late of one step is half a step early of the next
+        weight = np.maximum(1.0 - (left / STRAY) ** 2, 0.0) ** 2  # (n,)
+        if not weight.any():
+            return 0.0, swing
+        if swung:
+            more = float((weight * left)[second].sum() / (weight[second].sum() + PRIOR_SWING))
+            swing, left = swing + more, left - more * second
+        shift += float((weight * left).sum() / weight.sum())
+    tight = np.median(np.abs(left)) < TIGHT and abs(shift) <= LARGEST_SHIFT
+    return (shift * len(away) / (len(away) + PRIOR_HITS) if tight else 0.0), swing
 
 
 def to_steps(

@@ -121,7 +121,7 @@ def hear(path: Path | str, voices: int = 1, sensitivity: float = 0.5) -> Heard:
     except RuntimeError as error:  # aubio and soxr complain so; our own mistakes keep their traceback
         return _refused(path, f"the sound could not be analysed ({clean(str(error))}): leave this loop out")
     levels = velocities(peaks)
-    grid = fit_grid(onsets_s, tempo.bpm, lead_in(loop.samples, loop.rate))
+    grid = fit_grid(onsets_s, tempo.bpm, lead_in(loop.samples, loop.rate), tempo.start_s)
     rows = np.ones((1, len(onsets_s)), dtype=bool)
     if voices == 3:
         rows = three_bands(loop.samples, loop.rate, onsets_s)
