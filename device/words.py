@@ -10,6 +10,7 @@ from typing import Any
 from device.errors import ModelError
 
 Verb = Callable[[argparse.Namespace], int]
+MOST_BARS = 1000  # of a MIDI file: half an hour at 120 BPM
 
 
 def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser:
@@ -79,7 +80,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     render = _verb(verbs, "render", do, "the same music as a MIDI file")
     render.add_argument("slot", metavar="S", help="slot number or file")
     render.add_argument("--knobs", type=_four, required=True, metavar="a,b,c,d", help="each 0 to 1")
-    render.add_argument("--bars", type=_count, required=True, metavar="N")
+    render.add_argument("--bars", type=_bars, required=True, metavar="N", help=f"1 to {MOST_BARS}")
     render.add_argument("--bpm", type=float, required=True, help="20 to 300")
     render.add_argument(
         "--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box"
@@ -142,6 +143,7 @@ def _number(kind: type, low: float, high: float, expected: str) -> Callable[[str
 
 
 _count = _number(int, 1, float("inf"), "a whole number from 1 on")
+_bars = _number(int, 1, MOST_BARS, f"a whole number from 1 to {MOST_BARS}")
 _whole = _number(int, 0, float("inf"), "a whole number from 0 on")
 _share = _number(float, 0.0, 1.0, "a number from 0 to 1")
 

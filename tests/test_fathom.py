@@ -254,3 +254,12 @@ def test_a_reader_who_has_had_enough_gets_no_traceback(home, slot, tmp_path):
 
     assert json.loads(done.stdout)["knobs"] == [0.1, 0.2, 0.3, 0.4]
     assert done.stderr == ""
+
+
+def test_a_render_of_endless_length_is_refused(home, slot, tmp_path):
+    SlotFolder(home / "slots").save(1, pack(slot))
+
+    done = fathom("render", 1, "--knobs", "0,0,0,0", "--bars", 10**9, "--bpm", 120, "-o", tmp_path / "a.mid")
+
+    assert done.returncode == 2
+    assert "a whole number from 1 to 1000" in done.stderr
