@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from device.pattern import STEPS_PER_BAR, Pattern
-from training.audio import clean, find_loops, read_loop
+from training.audio import read_loop
 from training.bands import three_bands
 from training.errors import LoopError
+from training.files import clean, find_loops
 from training.grid import Grid, fit_grid, to_steps
 from training.onsets import find_onsets, lead_in, velocities
 from training.takes import cut, explain

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.slot import Slot
-from training.audio import find_loops
+from training.files import find_loops
 from training.hear import hear_all
 from training.learn import Corpus, Progress, check_architecture, learn
 from training.optimise import Recipe
