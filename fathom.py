@@ -101,43 +101,93 @@ def _patchbay(words: argparse.Namespace) -> int:
 
 
 def _hear(words: argparse.Namespace) -> int:
-    from training.hear import hear_all
+    from training.complaints import Complaints
+    from training.listen import hear_all
+    from training.sheets import Sheets, write_midi, write_picture
 
-    good = 0
     several = len(words.paths) > 1 or any(path.is_dir() for path in words.paths)
-    for heard in hear_all(words.paths, voices=words.voices, sensitivity=words.sensitivity):
-        good += heard.ok
-        if words.json:
-            _print(heard.as_json())
-        elif heard.ok:
-            print("\n".join(heard.lines()))
-        else:
-            _say(str(heard.error))
-        if heard.ok and words.plot:
-            from training.plot import draw
-
-            plot = words.plot
-            draw(heard, plot.with_stem(f"{plot.stem}-{good}") if several else plot)
+    kinds = ((words.plot, ".png", write_picture), (words.midi, ".mid", write_midi))
+    sheets = [Sheets(target, several, ending, make) for target, ending, make in kinds if target]
+    good = 0
+    with Complaints(_say, refusals=not words.json) as complaints:
+        for heard in hear_all(words.paths, _ears(words)):
+            good += heard.ok
+            complaints(heard)
+            if words.json:
+                _print(heard.as_json())
+            elif heard.ok:
+                print("\n".join(heard.lines()), flush=True)
+            if heard.ok:
+                for sheet in sheets:
+                    sheet.write(heard)
     return DONE if good else FAILED
+
+
+def _ears(words: argparse.Namespace) -> Any:
+    """How this box hears: with its library, and what it has heard before."""
+    from device.home import cache_folder
+    from training.cache import Cache
+    from training.listen import Ears
+
+    cache = None if words.no_cache else Cache(cache_folder())
+    return Ears(words.voices, words.sensitivity, _library(), cache)
+
+
+def _library() -> Any:
+    from device.home import library_path
+    from training.library import load
+
+    library, notes = load(library_path())
+    for note in notes:
+        _say(note)
+    return library
+
+
+def _loops(words: argparse.Namespace) -> int:
+    from device.home import library_path
+    from device.slots import write_safely
+    from training.library import alone, decide, save
+
+    if words.action is None:
+        library = _library()
+        if not library.loops:
+            _say("nothing is decided yet; `fathom loops set FILE --bars 2` says that a loop has two bars.")
+        rows = sorted(library.loops.items(), key=lambda row: (row[1].name, row[0]))
+    else:
+        said = {key: getattr(words, key, None) for key in ("bpm", "bars", "shift", "sensitivity")}
+        values = {key: value for key, value in said.items() if value is not None}
+        if words.action == "set" and not values:
+            words.wrong("say what to set: --bpm, --bars, --shift or --sensitivity")
+        with alone(library_path()):
+            library, rows = decide(_library(), words.action, words.files, values)
+            save(library_path(), library, write_safely)
+    for content, decision in rows:
+        if words.json:
+            _print({"content": content, "name": decision.name, **decision.word.values()})
+        else:
+            print(decision.line(content))
+    return DONE
 
 
 def _learn(words: argparse.Namespace) -> int:
     from device.home import check_target, store
     from device.slot import pack
+    from training.complaints import Complaints
     from training.lesson import lesson
     from training.optimise import Recipe
 
     check_target(words.slot)
-    with _progress(words.json) as progress:
+    ears = _ears(words)
+    with _progress(words.json) as progress, Complaints(_say) as complaints:
         learned = lesson(
             words.paths,
-            voices=words.voices,
+            ears=ears,
             seed=words.seed,
             trainings=words.trainings,
             architecture=words.architecture,
             recipe=Recipe(epochs=words.epochs),
             progress=progress,
-            refused=_say,
+            heard=complaints,
         )
     store(words.slot, pack(learned.slot), _say)
     playability = learned.slot.about.playability
@@ -287,6 +337,7 @@ def _demo(words: argparse.Namespace) -> int:
 VERBS = {
     "play": _play,
     "hear": _hear,
+    "loops": _loops,
     "learn": _learn,
     "decode": _decode,
     "render": _render,

@@ -47,6 +47,16 @@ def state_path() -> Path:
     return home() / "state.json"
 
 
+def library_path() -> Path:
+    """What the player has decided about single loops."""
+    return home() / "library.json"
+
+
+def cache_folder() -> Path:
+    """What was heard in loops, so that none is heard twice."""
+    return home() / "heard"
+
+
 def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:
     """Settings of `settings.toml` in the box's folder, and what cannot be used in it: the rest holds.
 

@@ -11,6 +11,7 @@ from device.errors import ModelError
 
 Verb = Callable[[argparse.Namespace], int]
 MOST_BARS = 1000  # of a MIDI file: half an hour at 120 BPM
+SEVERAL = "of several FILE-1 and so on, or a folder"
 
 
 def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser:
@@ -50,14 +51,36 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
 
     hear = _verb(verbs, "hear", do, "say what is heard in loops")
     hear.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    hear.add_argument(
-        "--sensitivity", type=_share, default=0.5, metavar="X", help="0 to 1, 0.5 in the middle"
-    )
-    hear.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
-    hear.add_argument(
-        "--plot", type=Path, metavar="FILE.png", help="draw each loop; of several, FILE-1.png and so on"
-    )
+    _add_ears(hear)
+    hear.add_argument("--plot", type=Path, metavar="FILE.png", help="draw each loop; " + SEVERAL)
+    hear.add_argument("--midi", type=Path, metavar="FILE.mid", help="the takes as MIDI; " + SEVERAL)
     hear.add_argument("--json", action="store_true", help="one object a line")
+
+    loops = _verb(verbs, "loops", do, "list what you have decided about single loops, or decide it")
+    loops.add_argument("--json", action="store_true", help="one object a line")
+    after = argparse.ArgumentParser(add_help=False)
+    after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+    actions = loops.add_subparsers(dest="action", metavar="ACTION")
+    decide = actions.add_parser("set", help="say how a loop is to be heard", parents=[after])
+    decide.set_defaults(wrong=decide.error)
+    decide.add_argument("--bpm", type=float, help="its tempo, 30 to 300")
+    decide.add_argument("--bars", type=int, help="how many bars it has, 1 to 32")
+    decide.add_argument(
+        "--shift", type=int, metavar="STEPS", help="move its hits, -64 to 64; later is positive"
+    )
+    decide.add_argument(
+        "--sensitivity", type=float, metavar="X", help="0 the plainest hits to 1 every rustle"
+    )
+    others = {
+        "reject": "leave a loop out",
+        "accept": "take it in",
+        "reset": "hear it as if nothing had been said",
+    }
+    each = [actions.add_parser(action, help=about, parents=[after]) for action, about in others.items()]
+    for each_one in (decide, *each):
+        each_one.add_argument(
+            "files", nargs="+", metavar="FILE", help="a loop, or the number that `loops` shows"
+        )
 
     learn = _verb(verbs, "learn", do, "turn loops into a slot")
     learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
@@ -65,7 +88,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
     learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
-    learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
+    _add_ears(learn)
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
     learn.add_argument("--json", action="store_true", help="one object a line")
 
@@ -92,8 +115,8 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     after = argparse.ArgumentParser(add_help=False)
     after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
     actions = slots.add_subparsers(dest="action", metavar="ACTION")
-    for action, about in (("show", "what a slot holds"), ("undo", "swap a slot with the one before")):
-        actions.add_parser(action, help=about, parents=[after]).add_argument("slot", metavar="S")
+    for name, about in (("show", "what a slot holds"), ("undo", "swap a slot with the one before")):
+        actions.add_parser(name, help=about, parents=[after]).add_argument("slot", metavar="S")
     export = actions.add_parser("export", help="write a slot to a file", parents=[after])
     export.add_argument("slot", metavar="S")
     export.add_argument("file", type=Path)
@@ -125,6 +148,15 @@ def _verb(verbs: Any, name: str, do: Mapping[str, Verb], about: str) -> argparse
     parser = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
     parser.set_defaults(do=do[name])
     return parser
+
+
+def _add_ears(verb: argparse.ArgumentParser) -> None:
+    """What bears on how loops are heard."""
+    verb.add_argument(
+        "--sensitivity", type=_share, metavar="X", help="0 the plainest hits to 1 every rustle; 0.5"
+    )
+    verb.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
+    verb.add_argument("--no-cache", action="store_true", help="hear what was heard before once more")
 
 
 def _number(kind: type, low: float, high: float, expected: str) -> Callable[[str], Any]:
