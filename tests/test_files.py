@@ -1,6 +1,7 @@
 """Loops are found on a stick, and their bytes read; what leads elsewhere is refused or passed over."""
 
 import errno
+import io
 import os
 import time
 
@@ -102,6 +103,17 @@ def test_a_loop_that_is_gone_asks_for_the_stick(tmp_path):
     assert refused(tmp_path / "gone.wav") == (
         "cannot be opened (no such file or directory): is the stick still in?"
     )
+
+
+def test_a_stick_that_is_pulled_out_while_a_loop_is_read_is_said(tmp_path, monkeypatch):
+    class Unplugged(io.FileIO):
+        def read(self, _=-1):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = write(tmp_path / "a.wav", beats())
+    monkeypatch.setattr(training.files, "open_plain", lambda path, follow: Unplugged(path))
+
+    assert refused(path) == "reading stopped (input/output error): is the stick still in?"
 
 
 @pytest.mark.parametrize(

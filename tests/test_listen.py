@@ -1,6 +1,8 @@
 """Many loops are heard: with the player's word, what was heard before, and whatever else lies on a stick."""
 
 import os
+import random
+import re
 import struct
 from dataclasses import replace
 
@@ -120,6 +122,25 @@ def test_damaged_files_are_refused_in_a_sentence_each_and_the_rest_is_heard(stic
     for name in DAMAGED:
         assert heard[name].error.count("\n") == 0
         assert "mistake" not in heard[name].error, heard[name].error
+
+
+def test_files_with_damaged_bytes_are_heard_or_refused_and_never_our_mistake(stick):
+    rng = random.Random(1)
+    for ending in ("wav", "aiff", "flac", "ogg", "mp3"):
+        whole = write(stick / f"whole.{ending}", beats("X.x.x..x" * 2)).read_bytes()
+        for number in range(24):
+            data = bytearray(whole)
+            for _ in range(rng.choice((1, 5, 50))):
+                at = rng.randrange(64 if rng.random() < 0.5 else len(data))
+                data[at : at + rng.randrange(4)] = rng.randbytes(rng.randrange(4))
+            (stick / f"{number:02d}.{ending}").write_bytes(data)
+
+    heard = by_name(hear_all([stick]))
+
+    assert len(heard) == 5 * 25
+    assert all(heard[f"whole.{ending}"].ok for ending in ("wav", "aiff", "flac", "ogg", "mp3"))
+    for h in heard.values():
+        assert h.ok or not re.search("mistake|\n", h.error), h.error
 
 
 def test_a_loop_that_is_unplugged_meanwhile_is_a_sentence_and_the_rest_is_heard(stick):

@@ -113,6 +113,7 @@ def _steps(axes: Any, heard: Heard) -> None:
     axes.tick_params(labelbottom=False)
     swing = heard.grid.swing if heard.grid else 0.5
     says = f"{int(hits.sum())} hits on {steps} steps: height is velocity, a shift from the dot is the offset"
-    axes.set_title(
-        says + (f"; swing {swing:.0%}" if abs(swing - 0.5) > 0.02 else ""), fontsize=10, color=INK, loc="left"
-    )
+    says += f"; swing {swing:.0%}" if abs(swing - 0.5) > 0.02 else ""
+    moved = heard.overrides.get("shift", 0)
+    says += f"; moved by {moved:+d} on your word" if moved else ""
+    axes.set_title(says, fontsize=10, color=INK, loc="left")
