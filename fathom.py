@@ -108,7 +108,7 @@ def _hear(words: argparse.Namespace) -> int:
     several = len(words.paths) > 1 or any(path.is_dir() for path in words.paths)
     kinds = ((words.plot, ".png", write_picture), (words.midi, ".mid", write_midi))
     sheets = [Sheets(target, several, ending, make) for target, ending, make in kinds if target]
-    good = 0
+    good, unwritten = 0, False
     with Complaints(_say, refusals=not words.json) as complaints:
         for heard in hear_all(words.paths, _ears(words)):
             good += heard.ok
@@ -117,10 +117,14 @@ def _hear(words: argparse.Namespace) -> int:
                 _print(heard.as_json())
             elif heard.ok:
                 print("\n".join(heard.lines()), flush=True)
-            if heard.ok:
-                for sheet in sheets:
+            for sheet in list(sheets) if heard.ok else ():
+                try:
                     sheet.write(heard)
-    return DONE if good else FAILED
+                except OSError as error:  # the disk is full, say: the loops are heard all the same
+                    _say(f"{error.filename or sheet.target}: {error.strerror}; no more of these are written.")
+                    sheets.remove(sheet)
+                    unwritten = True
+    return DONE if good and not unwritten else FAILED
 
 
 def _ears(words: argparse.Namespace) -> Any:

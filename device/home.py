@@ -1,4 +1,4 @@
-"""Where a box keeps what is its own: slots, settings, control socket. Plays nothing.
+"""Where a box keeps what is its own: slots, settings, library, control socket. Plays nothing.
 
 FATHOM_HOME names the folder; without it, it is `.fathom` in the clone, beside the rooms. A Fathom that was
 installed as a package keeps its own where the XDG base directory specification says.

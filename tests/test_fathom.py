@@ -275,6 +275,17 @@ def test_pictures_go_into_a_folder_that_is_made(home, loops, tmp_path):
     assert "matplotlib" not in heard.stderr.lower()
 
 
+def test_a_file_that_cannot_be_written_is_said_and_the_loops_are_heard(home, loops, tmp_path):
+    (tmp_path / "takes" / "one-120bpm.mid").mkdir(parents=True)
+
+    heard = fathom("hear", loops, "--midi", tmp_path / "takes", "--json")
+
+    assert heard.returncode == 1
+    assert sum(row["ok"] for row in rows(heard)) == 3
+    says = f"{tmp_path}/takes/one-120bpm.mid: Is a directory; no more of these are written.\n"
+    assert heard.stderr == says
+
+
 def test_a_folder_that_cannot_be_made_is_said_before_anything_is_heard(home, loops, tmp_path):
     (tmp_path / "file").write_text("")
 

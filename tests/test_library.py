@@ -99,7 +99,10 @@ def test_one_decision_that_cannot_be_used_leaves_the_others():
 
     assert library.word(A).values() == {"bpm": 90.0}
     assert list(library.loops) == [A]
-    assert complaints == ["library.json: a?.wav: bars is 99, expected a whole number from 1 to 32."]
+    assert complaints == [
+        "library.json: a?.wav: bars is 99, expected a whole number from 1 to 32.",
+        "library.json: 'no content' is no SHA-256 of a file, in small letters.",
+    ]
 
 
 def test_a_disk_that_is_full_leaves_the_library_as_it_was(path):

@@ -338,9 +338,21 @@ def test_a_flag_wins_over_what_is_said_of_a_loop(stick, ears):
     write(stick / "loop 120bpm.wav", loud + soft)
     (stick / "fathom.toml").write_text("sensitivity = 0.0")
 
-    counts = [one(stick, replace(ears, sensitivity=how)).hits for how in (None, 0.0, 1.0)]
+    heard = [one(stick, replace(ears, sensitivity=how)) for how in (None, 0.0, 1.0)]
 
-    assert counts[0] == counts[1] < counts[2]
+    assert heard[0].hits == heard[1].hits < heard[2].hits
+    assert [h.evidence[0] for h in heard] == [
+        "fathom.toml says sensitivity 0",
+        "the command says sensitivity 0",
+        "the command says sensitivity 1",
+    ]
+
+
+def test_where_no_hit_lies_in_the_bars_that_the_player_says_the_loop_is_refused(stick):
+    write(stick / "loop.wav", beats("." * 24 + "X...X..."))
+    (stick / "loop.toml").write_text("bpm = 120\nbars = 1")
+
+    assert one(stick).reason.startswith("no hit lies in its 1 bar at 120 BPM")
 
 
 def test_a_changed_note_is_heard_at_once(stick, ears):

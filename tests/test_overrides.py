@@ -66,7 +66,6 @@ def test_the_nearer_note_wins_key_by_key(tmp_path):
         "break.wav.toml says bpm 110",
         "break.toml says bars 8",
         "fathom.toml says shift 2",
-        "break.wav.toml says reject false",
     )
 
 

@@ -151,6 +151,10 @@ def hear_loop(loop: Loop, voices: int, sensitivity: float, said: Word) -> Heard:
         rows = three_bands(loop.samples, loop.rate, onsets_s)
     each = [to_steps(onsets_s[row], levels[row], grid, tempo.bars * STEPS_PER_BAR) for row in rows]
     placed = tuple(np.roll(np.stack(part), said.shift or 0, axis=1) for part in zip(*each, strict=True))
+    takes = tuple(cut(*placed))
+    if not takes:
+        bars = _count_of(tempo.bars, "bar")
+        raise LoopError(f"no hit lies in its {bars} at {tempo.bpm:.4g} BPM: say other bars, or leave it out")
     return Heard(
         file=clean(str(loop.path)),
         bpm=tempo.bpm,
@@ -162,7 +166,7 @@ def hear_loop(loop: Loop, voices: int, sensitivity: float, said: Word) -> Heard:
         levels=levels,
         grid=grid,
         placed=placed,
-        takes=tuple(cut(*placed)),
+        takes=takes,
         duration_s=loop.duration_s,
         wave=_wave(loop.samples),
     )

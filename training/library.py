@@ -104,7 +104,9 @@ def unpack(data: bytes, name: str) -> tuple[Library, list[str]]:
         called = clean(str(table.pop("name", content[:SHORT])))
         said, complained = word(table, BY, f"{name}: {called}")
         complaints += complained
-        if re.fullmatch(r"[0-9a-f]{64}", content) and said.values():
+        if not re.fullmatch(r"[0-9a-f]{64}", content):
+            complaints.append(f"{name}: {clean(content)[:80]!r} is no SHA-256 of a file, in small letters.")
+        elif said.values():
             loops[content] = Decision(called, said)
     return Library(loops), complaints
 

@@ -18,7 +18,7 @@ from training.errors import LoopError
 from training.files import clean, find_loops, read_bytes
 from training.hear import SENSITIVITY, Heard, check_voices, hear_bytes, refused
 from training.library import BY, Library, content_of
-from training.overrides import beside
+from training.overrides import Word, beside
 from training.worker import NICE, Broken, Crew
 
 NAMED, FOUND = b"=", b"?"  # how a loop was come by: only a link that was named is followed
@@ -41,6 +41,10 @@ class Ears:
 
     def __post_init__(self) -> None:
         check_voices(self.voices)
+
+    def word(self) -> Word:
+        """What the player says with the command itself."""
+        return Word(sensitivity=self.sensitivity, by={"sensitivity": "the command"})
 
 
 class _Answer(msgspec.Struct, array_like=True):
@@ -110,7 +114,7 @@ def _listen(path: Path, named: bool, ears: Ears) -> _Answer:
     except LoopError as error:
         return _Answer(pack(refused(path, str(error))), notes=tuple(notes))
     content = content_of(data)
-    said = ears.library.word(content).over(said)
+    said = ears.word().over(ears.library.word(content).over(said))
     answer = _Answer(b"", None, content, tuple(notes), said.values())
     if said.reject:
         by = said.by["reject"]
@@ -120,7 +124,7 @@ def _listen(path: Path, named: bool, ears: Ears) -> _Answer:
         reason = f"rejected, {by} says so: {back}"
         answer.heard = pack(refused(path, reason))
         return answer
-    sensitivity = next(s for s in (ears.sensitivity, said.sensitivity, SENSITIVITY) if s is not None)
+    sensitivity = SENSITIVITY if said.sensitivity is None else said.sensitivity
     how = {"voices": ears.voices, "sensitivity": sensitivity, "said": said.lines()}
     key = key_of(content, path, **how) if ears.cache else None
     if ears.cache and key and (kept := ears.cache.get(key)) is not None:

@@ -54,11 +54,14 @@ class Word:
         >>> Word(bpm=120.0).over(Word(bpm=90.0, bars=2)).values()
         {'bpm': 120.0, 'bars': 2}
         """
-        return Word(**{**other.values(), **self.values()}, by={**other.by, **self.by})
+        said = self.values()
+        by = {key: who for key, who in self.by.items() if key in said}
+        return Word(**{**other.values(), **said}, by={**other.by, **by})
 
     def lines(self) -> tuple[str, ...]:
-        """Who says what, for a reader."""
-        return tuple(f"{self.by[key]} says {key} {shown(value)}" for key, value in self.values().items())
+        """Who says how it is to be heard, for a reader."""
+        how = {key: value for key, value in self.values().items() if key != "reject"}
+        return tuple(f"{self.by[key]} says {key} {shown(value)}" for key, value in how.items())
 
 
 def word(table: Mapping[str, Any], by: str, where: str = "") -> tuple[Word, list[str]]:

@@ -19,7 +19,7 @@ class Sheets:
     """
 
     def __init__(self, target: Path, several: bool, ending: str, make: Callable[[Heard, Path], None]) -> None:
-        self._target, self._several, self._ending, self._make = target, several, ending, make
+        self.target, self._several, self._ending, self._make = target, several, ending, make
         self._is_folder = target.is_dir() or not target.suffix
         (target if self._is_folder else target.parent).mkdir(parents=True, exist_ok=True)
         self._names: set[str] = set()
@@ -33,9 +33,7 @@ class Sheets:
         self._number += 1
         if not self._is_folder:
             return (
-                self._target.with_stem(f"{self._target.stem}-{self._number}")
-                if self._several
-                else self._target
+                self.target.with_stem(f"{self.target.stem}-{self._number}") if self._several else self.target
             )
         stem = PurePath(heard.file).stem.encode()[:LONGEST].decode(errors="ignore")
         name, again = stem, 1
@@ -43,7 +41,7 @@ class Sheets:
             again += 1
             name = f"{stem}-{again}"
         self._names.add(name.casefold())
-        return self._target / f"{name}{self._ending}"
+        return self.target / f"{name}{self._ending}"
 
 
 def write_midi(heard: Heard, path: Path) -> None:
