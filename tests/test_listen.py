@@ -286,7 +286,7 @@ def test_the_player_is_believed_in_bars_and_tempo(stick):
         assert heard.overrides == {k: float(v) if k == "bpm" else int(v) for k, v in
                                    (line.split(" = ") for line in text.splitlines())}  # fmt: skip
         assert heard.evidence[0].startswith("loop.wav.toml says ")
-        assert heard.confidence == 1.0
+        assert heard.confidence > 0.8
 
 
 def test_what_is_heard_is_moved_by_so_many_steps_round_the_end(stick):
@@ -383,7 +383,8 @@ def test_a_word_that_the_file_cannot_bear_is_a_sentence_or_believed(stick, text)
 
     heard = one(stick)
 
-    assert heard.ok or "expected" in heard.error
+    assert heard.ok or re.search("expected|: say ", heard.error)
+    assert heard.ok or "mistake" not in heard.error
 
 
 def test_a_wrong_number_of_voices_is_refused():
