@@ -93,11 +93,25 @@ def test_a_job_without_end_is_ended(hang, says):
                 time.sleep(10)
         return job
 
-    answers = run(task, [b"bad", b"good"], count=1, most_s=0.2)
+    answers = run(task, [b"bad", b"good"], count=1, most_s=0.2, nice=0)
 
     assert isinstance(answers[0], Broken)
     assert says in answers[0].reason
     assert answers[1] == b"good"
+
+
+def test_where_one_job_after_another_hangs_the_rest_is_not_tried():
+    def task(job):
+        while job == b"bad":
+            time.sleep(10)
+        return job
+
+    answers = run(task, [b"bad", b"bad", b"good", *[b"bad"] * 6], count=1, most_s=0.2)
+
+    assert answers.pop(2) == b"good"
+    hung = [answer.reason.startswith("nothing came of it") for answer in answers]
+    assert hung == [True] * 5 + [False] * 3
+    assert answers[-1].reason.startswith("not tried")
 
 
 def test_no_process_is_left_when_the_caller_has_had_enough():

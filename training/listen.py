@@ -118,10 +118,8 @@ def _listen(path: Path, named: bool, ears: Ears) -> _Answer:
     answer = _Answer(b"", None, content, tuple(notes), said.values())
     if said.reject:
         by = said.by["reject"]
-        back = (
-            "`fathom loops reset` takes it back" if by == BY else "change that, or `fathom loops accept` it"
-        )
-        reason = f"rejected, {by} says so: {back}"
+        back = "reset" if by == BY else "accept"
+        reason = f"rejected, {by} says so: `fathom loops {back}` takes it in"
         answer.heard = pack(refused(path, reason))
         return answer
     sensitivity = SENSITIVITY if said.sensitivity is None else said.sensitivity

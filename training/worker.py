@@ -26,6 +26,7 @@ MOST_ANSWER = 16 * 2**20  # bytes
 NICE = 19
 AHEAD = 2  # jobs a process has at once, so that it need not wait for the next
 WINDOW = 64  # jobs that are begun beyond the one whose answer is awaited
+GIVE_UP = 3  # jobs in a row of which nothing came: the rest is not tried
 TICK_S = 1.0
 GRACE_S = 1.0  # a process that was ended is waited for so long
 
@@ -69,6 +70,7 @@ class Crew:
         self._count = count or max(1, len(os.sched_getaffinity(0)) - 1)
         self._most_s, self._most_bytes = most_s, most_bytes
         self._workers: list[_Worker] = []
+        self._stalls = 0  # in a row
 
     def __enter__(self) -> Self:
         return self
@@ -83,8 +85,15 @@ class Crew:
         answers: dict[int, bytes | Broken] = {}
         for due in range(len(jobs)):
             while due not in answers:
-                self._hand_out(jobs, waiting, due + WINDOW)
-                self._listen(answers, waiting)
+                if self._stalls >= GIVE_UP and waiting:
+                    given_up = Broken(
+                        "not tried, after so many of which nothing came: is the stick still in?"
+                    )
+                    answers.update(dict.fromkeys(waiting, given_up))
+                    waiting.clear()
+                else:
+                    self._hand_out(jobs, waiting, due + WINDOW)
+                    self._listen(answers, waiting)
             yield answers.pop(due)
 
     def _hand_out(self, jobs: Sequence[bytes], waiting: deque[int], end: int) -> None:
@@ -118,6 +127,7 @@ class Crew:
             elif worker.jobs and _waits(worker.pid):
                 worker.stalled_s += passed_s
                 if worker.stalled_s > self._most_s:
+                    self._stalls += 1
                     reason = f"nothing came of it for {self._most_s:.0f} s: is the stick still in?"
             if reason is not None:
                 status = self._end(worker)
@@ -134,13 +144,12 @@ class Crew:
             end = HEAD.size + length
             if len(worker.read) < end:
                 break
-            kind, body = (
-                bytes(worker.read[HEAD.size : HEAD.size + 1]),
-                bytes(worker.read[HEAD.size + 1 : end]),
-            )
+            said = bytes(worker.read[HEAD.size : end])
             del worker.read[:end]
-            answer = body if kind == ANSWERED else Broken(body.decode("utf-8", "replace"))
+            body = said[1:]
+            answer = body if said[:1] == ANSWERED else Broken(body.decode("utf-8", "replace"))
             answers[worker.jobs.popleft()] = answer
+            self._stalls = 0
         return True
 
     def _begin(self) -> _Worker:
