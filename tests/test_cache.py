@@ -9,7 +9,7 @@ import pytest
 from loop_helpers import beats, write
 
 from training import cache as caches
-from training.cache import Cache, hearing, key_of, pack, unpack
+from training.cache import LARGEST, Cache, hearing, key_of, pack, unpack
 from training.hear import Heard, hear, refused
 
 KEY = "ab" * 32
@@ -66,7 +66,10 @@ def test_what_is_kept_is_there_and_else_is_not(cache):
     cache.put(KEY, b"heard")
     assert cache.get(KEY) == b"heard"
     assert cache.get("cd" * 32) is None
+    cache.put("../outside", b"heard")
+    cache.put("large", b"x" * (LARGEST + 1))
     assert [path.name for path in cache.folder.iterdir()] == [f"{KEY}.heard"]
+    assert [path.name for path in cache.folder.parent.iterdir()] == ["heard"]
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: b"", lambda data: data[:40] + b"X"])

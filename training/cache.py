@@ -54,7 +54,7 @@ class Cache:
 
     def put(self, key: str, body: bytes) -> None:
         """Keep what was heard, whole or not at all; that a disk is full or read-only is no complaint."""
-        if len(body) > LARGEST:
+        if len(body) > LARGEST or not key.isalnum():  # a key comes from the process that read the loop
             return
         beside = self._path(f"{key}.{os.getpid()}.new")
         try:
