@@ -14,11 +14,12 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from device.errors import ModelError, SettingsError
+from device.words import make_parser
 from hw.errors import PanelError
 from training.errors import LoopError
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif given[:1] == [PATCHBAY_VERB]:
         words = argparse.Namespace(do=_patchbay, system=given[1])
     else:
-        words = _parser().parse_args(given)
+        words = make_parser(VERBS, VERSION).parse_args(given)
     try:
         return words.do(words)
     except (ModelError, SettingsError, PanelError, LoopError) as error:
@@ -100,43 +101,97 @@ def _patchbay(words: argparse.Namespace) -> int:
 
 
 def _hear(words: argparse.Namespace) -> int:
-    from training.hear import hear_all
+    from training.complaints import Complaints
+    from training.listen import hear_all
+    from training.sheets import Sheets, write_midi, write_picture
 
-    good = 0
     several = len(words.paths) > 1 or any(path.is_dir() for path in words.paths)
-    for heard in hear_all(words.paths, voices=words.voices, sensitivity=words.sensitivity):
-        good += heard.ok
-        if words.json:
-            _print(heard.as_json())
-        elif heard.ok:
-            print("\n".join(heard.lines()))
-        else:
-            _say(str(heard.error))
-        if heard.ok and words.plot:
-            from training.plot import draw
+    kinds = ((words.plot, ".png", write_picture), (words.midi, ".mid", write_midi))
+    sheets = [Sheets(target, several, ending, make) for target, ending, make in kinds if target]
+    good, unwritten = 0, False
+    with Complaints(_say, refusals=not words.json) as complaints:
+        for heard in hear_all(words.paths, _ears(words)):
+            good += heard.ok
+            complaints(heard)
+            if words.json:
+                _print(heard.as_json())
+            elif heard.ok:
+                print("\n".join(heard.lines()), flush=True)
+            for sheet in list(sheets) if heard.ok else ():
+                try:
+                    sheet.write(heard)
+                except OSError as error:  # the disk is full, say: the loops are heard all the same
+                    _say(f"{error.filename or sheet.target}: {error.strerror}; no more of these are written.")
+                    sheets.remove(sheet)
+                    unwritten = True
+    return DONE if good and not unwritten else FAILED
 
-            plot = words.plot
-            draw(heard, plot.with_stem(f"{plot.stem}-{good}") if several else plot)
-    return DONE if good else FAILED
+
+def _ears(words: argparse.Namespace) -> Any:
+    """How this box hears: with its library, and what it has heard before."""
+    from device.home import cache_folder
+    from training.cache import Cache
+    from training.listen import Ears
+
+    cache = None if words.no_cache else Cache(cache_folder())
+    return Ears(words.voices, words.sensitivity, _library(), cache)
+
+
+def _library() -> Any:
+    from device.home import library_path
+    from training.library import load
+
+    library, notes = load(library_path())
+    for note in notes:
+        _say(note)
+    return library
+
+
+def _loops(words: argparse.Namespace) -> int:
+    from device.home import library_path
+    from device.slots import write_safely
+    from training.library import alone, decide, save
+
+    if words.action is None:
+        library = _library()
+        if not library.loops:
+            _say("nothing is decided yet; `fathom loops set FILE --bars 2` says that a loop has two bars.")
+        rows = sorted(library.loops.items(), key=lambda row: (row[1].name, row[0]))
+    else:
+        said = {key: getattr(words, key, None) for key in ("bpm", "bars", "shift", "sensitivity")}
+        values = {key: value for key, value in said.items() if value is not None}
+        if words.action == "set" and not values:
+            words.wrong("say what to set: --bpm, --bars, --shift or --sensitivity")
+        with alone(library_path()):
+            library, rows = decide(_library(), words.action, words.files, values)
+            save(library_path(), library, write_safely)
+    for content, decision in rows:
+        if words.json:
+            _print({"content": content, "name": decision.name, **decision.word.values()})
+        else:
+            print(decision.line(content))
+    return DONE
 
 
 def _learn(words: argparse.Namespace) -> int:
     from device.home import check_target, store
     from device.slot import pack
+    from training.complaints import Complaints
     from training.lesson import lesson
     from training.optimise import Recipe
 
     check_target(words.slot)
-    with _progress(words.json) as progress:
+    ears = _ears(words)
+    with _progress(words.json) as progress, Complaints(_say) as complaints:
         learned = lesson(
             words.paths,
-            voices=words.voices,
+            ears=ears,
             seed=words.seed,
             trainings=words.trainings,
             architecture=words.architecture,
             recipe=Recipe(epochs=words.epochs),
             progress=progress,
-            refused=_say,
+            heard=complaints,
         )
     store(words.slot, pack(learned.slot), _say)
     playability = learned.slot.about.playability
@@ -283,6 +338,20 @@ def _demo(words: argparse.Namespace) -> int:
     return DONE
 
 
+VERBS = {
+    "play": _play,
+    "hear": _hear,
+    "loops": _loops,
+    "learn": _learn,
+    "decode": _decode,
+    "render": _render,
+    "slots": _slots,
+    "doctor": _doctor,
+    "ctl": _ctl,
+    "demo": _demo,
+}
+
+
 # --- helpers ---------------------------------------------------------------------------------------------
 
 
@@ -307,151 +376,6 @@ def _say(sentence: str) -> None:
     if sys.stderr is None:  # closed: and stdout is for results
         return
     print(sentence, file=sys.stderr, flush=True)
-
-
-# --- words -----------------------------------------------------------------------------------------------
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="fathom", description="Learns rhythm from loops and plays it on a rack."
-    )
-    parser.add_argument("--version", action="version", version=f"fathom {VERSION}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-
-    play = _verb(verbs, "play", _play, "play until stopped")
-    play.add_argument("--panel", choices=("sim", "pi"), default="sim", help="simulated, or the box's own")
-    play.add_argument(
-        "--slot", action="append", default=[], metavar="S", help="slot number or file; again for more"
-    )
-    play.add_argument(
-        "--first",
-        action="append",
-        default=[],
-        type=int,
-        metavar="N",
-        help="the same, if none is remembered",
-    )
-    play.add_argument("--bpm", type=float, help="tempo, 20 to 300")
-    play.add_argument("--bars", type=_count, help="stop after so many bars")
-    play.add_argument("--seed", type=int, help="of everything random while playing")
-    play.add_argument("--knobs", type=_four, metavar="a,b,c,d", help="where the simulated knobs stand")
-    play.add_argument(
-        "--tape", type=Path, metavar="FILE", help="write every change of a jack and MIDI message"
-    )
-    play.add_argument("--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box")
-    play.add_argument("--fresh", action="store_true", help="begin without what was changed by hand before")
-    play.add_argument(
-        "--time", choices=("real", "sim"), default="real", help="sim: as fast as it goes, exactly"
-    )
-    play.add_argument("--no-display", action="store_true", help="no live display in the terminal")
-
-    hear = _verb(verbs, "hear", _hear, "say what is heard in loops")
-    hear.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    hear.add_argument(
-        "--sensitivity", type=_share, default=0.5, metavar="X", help="0 to 1, 0.5 in the middle"
-    )
-    hear.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
-    hear.add_argument(
-        "--plot", type=Path, metavar="FILE.png", help="draw each loop; of several, FILE-1.png and so on"
-    )
-    hear.add_argument("--json", action="store_true", help="one object a line")
-
-    learn = _verb(verbs, "learn", _learn, "turn loops into a slot")
-    learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    learn.add_argument("--slot", required=True, metavar="S", help="slot number or file")
-    learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
-    learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
-    learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
-    learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
-    learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
-    learn.add_argument("--json", action="store_true", help="one object a line")
-
-    decode = _verb(verbs, "decode", _decode, "patterns for knob positions")
-    decode.add_argument("slot", metavar="S", help="slot number or file")
-    decode.add_argument(
-        "--knobs", metavar="a,b,c,d", help="without it, lines of four numbers are read from stdin"
-    )
-    decode.add_argument("--density", type=_share, default=0.5, metavar="X", help="0 no hit, 1 every step")
-    decode.add_argument("--json", action="store_true", help="one object a line")
-
-    render = _verb(verbs, "render", _render, "the same music as a MIDI file")
-    render.add_argument("slot", metavar="S", help="slot number or file")
-    render.add_argument("--knobs", type=_four, required=True, metavar="a,b,c,d", help="each 0 to 1")
-    render.add_argument("--bars", type=_count, required=True, metavar="N")
-    render.add_argument("--bpm", type=float, required=True, help="20 to 300")
-    render.add_argument(
-        "--settings", type=Path, metavar="FILE", help="TOML; default: settings.toml of the box"
-    )
-    render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.mid")
-
-    slots = _verb(verbs, "slots", _slots, "list, show, export, import, undo")
-    slots.add_argument("--json", action="store_true", help="one object a line")
-    after = argparse.ArgumentParser(add_help=False)
-    after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
-    actions = slots.add_subparsers(dest="action", metavar="ACTION")
-    for action, about in (("show", "what a slot holds"), ("undo", "swap a slot with the one before")):
-        actions.add_parser(action, help=about, parents=[after]).add_argument("slot", metavar="S")
-    export = actions.add_parser("export", help="write a slot to a file", parents=[after])
-    export.add_argument("slot", metavar="S")
-    export.add_argument("file", type=Path)
-    take_in = actions.add_parser("import", help="take a file into a slot", parents=[after])
-    take_in.add_argument("file", type=Path, help="a slot file")
-    take_in.add_argument("slot", metavar="S")
-
-    doctor = _verb(verbs, "doctor", _doctor, "examine the box")
-    doctor.add_argument("--panel", choices=("sim", "pi"), default="sim")
-    doctor.add_argument("--json", action="store_true", help="one object a line")
-
-    ctl = _verb(verbs, "ctl", _ctl, "talk to a running box")
-    ctl.add_argument(
-        "message",
-        nargs="+",
-        metavar="WORD",
-        help="start, stop, toggle, rewind, next, undo, redo, hold, generate, home, tap, panic, quit, state; "
-        "a setting and its value (bpm 140; voice.1.density 0.7; A 0.25; slot 3), or alone, to be told it; "
-        "learn, and what the next control change is to move; or a JSON message (docs/formats.md)",
-    )
-
-    demo = _verb(verbs, "demo", _demo, "make a dozen demo loops")
-    demo.add_argument("folder", type=Path, help="where to; drums/ and bass/ are made in it")
-    demo.add_argument("--seed", type=_whole, default=1, help="the same seed gives the same loops")
-    return parser
-
-
-def _verb(verbs: Any, name: str, do: Any, about: str) -> argparse.ArgumentParser:
-    parser = verbs.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-    parser.set_defaults(do=do)
-    return parser
-
-
-def _number(kind: type, low: float, high: float, expected: str) -> Callable[[str], Any]:
-    """What argparse reads a number with: of that kind, within that range."""
-
-    def read(text: str) -> Any:
-        try:
-            number = kind(text)
-        except ValueError:
-            number = float("nan")
-        if not low <= number <= high:
-            raise argparse.ArgumentTypeError(f"{text}: expected {expected}")
-        return number
-
-    return read
-
-
-_count = _number(int, 1, float("inf"), "a whole number from 1 on")
-_whole = _number(int, 0, float("inf"), "a whole number from 0 on")
-_share = _number(float, 0.0, 1.0, "a number from 0 to 1")
-
-
-def _four(text: str) -> list[float]:
-    from device.decoder import read_knobs
-
-    try:
-        return read_knobs(text)
-    except ModelError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Where a box keeps what is its own: slots, settings, control socket. Plays nothing.
+"""Where a box keeps what is its own: slots, settings, library, control socket. Plays nothing.
 
 FATHOM_HOME names the folder; without it, it is `.fathom` in the clone, beside the rooms. A Fathom that was
 installed as a package keeps its own where the XDG base directory specification says.
@@ -45,6 +45,16 @@ def socket_path() -> Path:
 def state_path() -> Path:
     """What the box remembers over night."""
     return home() / "state.json"
+
+
+def library_path() -> Path:
+    """What the player has decided about single loops."""
+    return home() / "library.json"
+
+
+def cache_folder() -> Path:
+    """What was heard in loops, so that none is heard twice."""
+    return home() / "heard"
 
 
 def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:

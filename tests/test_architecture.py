@@ -159,6 +159,14 @@ def test_the_architecture_page_names_every_module_and_no_other():
     assert named - {"/errors.py"} == files - {f"{room}/errors.py" for room in ROOMS}
 
 
+def test_the_formats_page_names_all_that_can_be_said_of_a_loop():
+    from training.overrides import RANGES
+
+    page = (ROOT / "docs" / "formats.md").read_text()
+    for name in RANGES:
+        assert re.search(rf"^    {name} = ", page.split("## What you say of a loop")[1], re.MULTILINE), name
+
+
 def test_the_formats_page_names_every_setting_and_message():
     from device.messages import Request
     from device.specs import BOX_SPECS, VOICE_SPECS

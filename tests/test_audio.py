@@ -1,4 +1,4 @@
-"""Loops are found on a stick and read whatever their format; all else is refused or passed over."""
+"""Loops are read whatever their format; all else is refused in a sentence."""
 
 import os
 import struct
@@ -9,8 +9,9 @@ import pytest
 import soundfile
 from loop_helpers import RATE, beats, write
 
-from training.audio import MAX_DEPTH, clean, find_loops, read_loop
+from training.audio import read_loop
 from training.errors import LoopError
+from training.files import clean
 
 FORMATS = [
     ("a.wav", {"subtype": "PCM_16"}),
@@ -173,15 +174,6 @@ def test_a_huge_file_is_refused_by_its_size_at_once(tmp_path):
     assert time.perf_counter() - started < 0.5
 
 
-def test_a_pipe_named_wav_does_not_hold_the_box(tmp_path):
-    os.mkfifo(tmp_path / "x.wav")
-    started = time.perf_counter()
-
-    assert "not a regular file" in refused(tmp_path / "x.wav")
-    assert find_loops([tmp_path])[0] == []
-    assert time.perf_counter() - started < 0.5
-
-
 def test_a_missing_file_is_refused(tmp_path):
     assert "cannot be opened" in refused(tmp_path / "nowhere.wav")
 
@@ -193,68 +185,6 @@ def test_a_name_that_is_no_text_is_read_and_shown(tmp_path):
 
     assert read_loop(path).name == "?? ?[31m.wav"
     assert clean("tab\there") == "tab?here"
-
-
-def test_folders_are_searched_to_their_depth_in_order(tmp_path):
-    for name in ("b.wav", "a.WAV", "deep/er/c.flac", "deep/d.Mp3", "x.wav.bak", "notes.txt"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-
-    found, refusals = find_loops([tmp_path])
-
-    assert [path.relative_to(tmp_path).as_posix() for path in found] == [
-        "a.WAV",
-        "b.wav",
-        "deep/d.Mp3",
-        "deep/er/c.flac",
-    ]
-    assert refusals == []
-
-
-def test_hidden_things_and_links_are_passed_over(tmp_path):
-    for name in (
-        ".Trashes/a.wav",
-        "._a.wav",
-        "__MACOSX/a.wav",
-        "System Volume Information/a.wav",
-        "real.wav",
-    ):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    (tmp_path / "link.wav").symlink_to(tmp_path / "real.wav")
-    (tmp_path / "loop").symlink_to(tmp_path)
-    (tmp_path / "zero.wav").symlink_to("/dev/zero")
-
-    assert find_loops([tmp_path]) == ([tmp_path / "real.wav"], [])
-
-
-def test_a_file_named_twice_is_heard_once(tmp_path):
-    path = write(tmp_path / "a.wav", beats())
-
-    assert find_loops([path, str(path), tmp_path])[0] == [path]
-
-
-def test_an_empty_folder_a_missing_path_and_another_kind_of_file_are_refused(tmp_path):
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "notes.txt").write_text("hello")
-
-    found, refusals = find_loops([tmp_path / "empty", tmp_path / "nowhere", tmp_path / "notes.txt"])
-
-    assert found == []
-    assert [path.name for path, _ in refusals] == ["empty", "nowhere", "notes.txt"]
-    assert "no audio files" in refusals[0][1]
-    assert "cannot be opened" in refusals[1][1]
-    assert ".txt" in refusals[2][1]
-
-
-def test_folders_too_deep_are_said_and_not_searched(tmp_path):
-    deep = tmp_path.joinpath(*["d"] * (MAX_DEPTH + 2))
-    write(deep / "a.wav", beats())
-
-    found, refusals = find_loops([tmp_path])
-
-    assert found == []
-    assert "deeper than" in refusals[0][1]
 
 
 def test_the_meter_of_an_acid_chunk_is_read_where_it_is_not_four(tmp_path):

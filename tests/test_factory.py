@@ -5,8 +5,8 @@ import pytest
 
 from device.slots import FACTORY, load_file
 from training.demo import write_demo_loops
-from training.hear import hear_all
 from training.learn import Corpus
+from training.listen import Ears, hear_all
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def factory():
 
 def test_the_factory_slot_holds_what_is_heard_in_the_demo_drums(factory, tmp_path):
     write_demo_loops(tmp_path, seed=1)
-    heard = list(hear_all([tmp_path / "drums"], voices=3))
+    heard = list(hear_all([tmp_path / "drums"], Ears(voices=3)))
     corpus = Corpus.of([(one.file.rpartition("/")[2], take) for one in heard for take in one.takes])
 
     assert list(corpus.names) == factory.about.takes

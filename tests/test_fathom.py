@@ -254,3 +254,111 @@ def test_a_reader_who_has_had_enough_gets_no_traceback(home, slot, tmp_path):
 
     assert json.loads(done.stdout)["knobs"] == [0.1, 0.2, 0.3, 0.4]
     assert done.stderr == ""
+
+
+def test_hear_writes_the_takes_as_midi_files_named_like_their_loops(home, loops, tmp_path):
+    heard = fathom("hear", loops, "--midi", tmp_path / "new" / "takes")
+
+    assert heard.returncode == 0, heard.stderr
+    files = sorted((tmp_path / "new" / "takes").iterdir())
+    assert [path.name for path in files] == ["one-120bpm.mid", "three-90bpm.mid", "two-120bpm.mid"]
+    assert mido.MidiFile(files[0]).length == pytest.approx(4.0)
+
+
+def test_pictures_go_into_a_folder_that_is_made(home, loops, tmp_path):
+    nowhere = {"PATH": "/usr/bin", "HOME": "/proc/nowhere", "FATHOM_HOME": str(home)}
+
+    heard = fathom("hear", loops, "--plot", tmp_path / "new" / "loop.png", env=nowhere)
+
+    assert heard.returncode == 0
+    assert len(list((tmp_path / "new").glob("loop-?.png"))) == 3
+    assert "matplotlib" not in heard.stderr.lower()
+
+
+def test_a_file_that_cannot_be_written_is_said_and_the_loops_are_heard(home, loops, tmp_path):
+    (tmp_path / "takes" / "one-120bpm.mid").mkdir(parents=True)
+
+    heard = fathom("hear", loops, "--midi", tmp_path / "takes", "--json")
+
+    assert heard.returncode == 1
+    assert sum(row["ok"] for row in rows(heard)) == 3
+    says = f"{tmp_path}/takes/one-120bpm.mid: Is a directory; no more of these are written.\n"
+    assert heard.stderr == says
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_is_heard(home, loops, tmp_path):
+    (tmp_path / "file").write_text("")
+
+    heard = fathom("hear", loops, "--midi", tmp_path / "file" / "a.mid")
+
+    assert heard.returncode == 1
+    assert heard.stdout == ""
+    assert heard.stderr.count("\n") == 1
+
+
+def test_a_loop_is_decided_listed_heard_so_and_reset(home, loops):
+    loop = loops / "two-120bpm.wav"
+
+    done = fathom("loops", "set", loop, "--bars", 1, "--shift", -1, "--json")
+    (decision,) = rows(done)
+    assert done.returncode == 0, done.stderr
+    assert {key: decision[key] for key in ("name", "bars", "shift")} == {
+        "name": "two-120bpm.wav", "bars": 1, "shift": -1,
+    }  # fmt: skip
+    assert rows(fathom("loops", "--json")) == [decision]
+    (heard,) = rows(fathom("hear", loop, "--json"))
+    assert (heard["bars"], heard["overrides"]) == (1, {"bars": 1, "shift": -1})
+
+    fathom("loops", "reject", decision["content"][:8])
+    learned = fathom("learn", loops, "--slot", 1, "--epochs", 5, "--json")
+    (report,) = rows(learned)
+    reasons = {Path(row["file"]).name: row["reason"] for row in report["rejected"]}
+    assert "the library says so" in reasons["two-120bpm.wav"]
+    assert report["takes"] == 2
+
+    assert "as it is heard" in fathom("loops", "reset", loop).stdout
+    assert fathom("loops", "--json").stdout == ""
+    (heard,) = rows(fathom("hear", loop, "--json"))
+    assert (heard["bars"], heard["overrides"]) == (2, {})
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["set", "LOOP", "--bpm", "1000"], 1, "bpm is 1000, expected 30 to 300"),
+        (["set", "LOOP", "--bars", "99"], 1, "bars is 99, expected a whole number from 1 to 32"),
+        (["set", "LOOP", "--bars", "two"], 2, "invalid int value"),
+        (["set", "LOOP"], 2, "say what to set"),
+        (["reject", "/nowhere.wav"], 1, "/nowhere.wav: no such file"),
+        (["reject", "."], 1, "a folder, expected a loop"),
+        (["dance"], 2, "invalid choice"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_said_and_nothing_is_decided(home, loops, words, status, says):
+    done = fathom("loops", *(loops / "one-120bpm.wav" if word == "LOOP" else word for word in words))
+
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (home / "library.json").exists()
+
+
+def test_the_second_time_all_is_known_and_the_slot_is_the_same(home, loops, tmp_path):
+    words = ("--seed", 3, "--epochs", 20)
+    assert fathom("learn", loops, "--slot", tmp_path / "a.safetensors", *words).returncode == 0
+    assert all(row["cached"] for row in rows(fathom("hear", loops, "--json")))
+    assert not any(row["cached"] for row in rows(fathom("hear", loops, "--json", "--no-cache")))
+    assert fathom("learn", loops, "--slot", tmp_path / "b.safetensors", *words).returncode == 0
+    assert fathom("learn", loops, "--slot", tmp_path / "c.safetensors", *words, "--no-cache").returncode == 0
+
+    one, *others = ((tmp_path / f"{name}.safetensors").read_bytes() for name in "abc")
+    assert others == [one, one]
+
+
+def test_a_render_of_endless_length_is_refused(home, slot, tmp_path):
+    SlotFolder(home / "slots").save(1, pack(slot))
+
+    done = fathom("render", 1, "--knobs", "0,0,0,0", "--bars", 10**9, "--bpm", 120, "-o", tmp_path / "a.mid")
+
+    assert done.returncode == 2
+    assert "a whole number from 1 to 1000" in done.stderr

@@ -1,4 +1,6 @@
-from training.progress import Lines, Quiet
+import threading
+
+from training.progress import Bar, Lines, Quiet
 
 
 def test_lines_are_a_tenth_apart(capsys):
@@ -12,6 +14,15 @@ def test_lines_are_a_tenth_apart(capsys):
     assert len(said) == 11 + 3
     assert said[-4] == "training: epoch 1000 of 1000, loss 0.5000"
     assert said[-1] == "hearing: loop 3 of 3"
+
+
+def test_the_bar_draws_the_end_of_what_is_done_without_a_thread(capsys):
+    with Bar() as progress:
+        for loop in range(1, 8):
+            progress("hearing", loop, 7, None)
+        assert threading.active_count() == 1
+
+    assert "7/7" in capsys.readouterr().err
 
 
 def test_quiet_says_nothing(capsys):

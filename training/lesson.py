@@ -8,12 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from device.slot import Slot
-from training.audio import find_loops
-from training.hear import hear_all
+from training.files import find_loops
+from training.hear import Heard, refused
 from training.learn import Corpus, Progress, check_architecture, learn
+from training.listen import Ears, hear_found
 from training.optimise import Recipe
 
 
@@ -32,31 +34,32 @@ class Lesson:
 
 def lesson(
     paths: Sequence[Path],
-    voices: int,
+    ears: Ears,
     seed: int,
     trainings: int,
     architecture: str,
     recipe: Recipe,
     progress: Progress,
-    refused: Callable[[str], None],
+    heard: Callable[[Heard], None],
 ) -> Lesson:
     """Hear all loops under the paths and learn them. Raises LoopError where no loop gave a take.
 
     `progress(what, done, total, loss)` is called for every loop (without a loss) and for every epoch,
-    `refused` with a sentence for each loop that is left out.
+    `heard` with each loop, heard or refused.
     """
     check_architecture(architecture)
     started = time.monotonic()
     named, rejected = [], []
-    loops, refused_paths = find_loops(paths)
-    total = len(loops) + len(refused_paths)
-    for count, heard in enumerate(hear_all(paths, voices=voices), 1):
+    loops, refusals = find_loops(paths)
+    total = len(loops) + len(refusals)
+    found = hear_found(loops, paths, ears)
+    for count, loop in enumerate(chain((refused(*refusal) for refusal in refusals), found), 1):
         progress("hearing", count, total, None)
-        if heard.ok:
-            named += [(Path(heard.file).name, take) for take in heard.takes]
+        heard(loop)
+        if loop.ok:
+            named += [(Path(loop.file).name, take) for take in loop.takes]
         else:
-            rejected.append((heard.file, str(heard.error)))
-            refused(str(heard.error))
+            rejected.append((loop.file, str(loop.error)))
     seconds = {"hear": time.monotonic() - started}
     slot = learn(Corpus.of(named), seed, trainings, architecture, recipe, progress, seconds)
     seconds["total"] = time.monotonic() - started

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from device.pattern import STEPS_PER_BAR, STEPS_PER_BEAT
-from training.hear import Heard
+from training.hear import WAVE_FULL, Heard
 
 PAPER, INK, FAINT, WAVE, HIT = "#faf8f4", "#2b2a28", "#d9d4ca", "#9fb3c0", "#c8502d"
 VOICES = ("#c8502d", "#3b6e8f", "#8a7a2e")  # low, middle, high; the first alone for one voice
@@ -18,6 +19,9 @@ SIZE, DPI = (12.0, 5.6), 110  # inches, dots per inch
 
 def draw(heard: Heard, path: Path | str) -> None:
     """Write a PNG of one heard loop; a refused loop gives a picture of its sentence."""
+    logging.getLogger("matplotlib").setLevel(
+        logging.ERROR
+    )  # a HOME that cannot be written is no concern of ours
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # late, and no global state
     from matplotlib.figure import Figure
 
@@ -69,9 +73,8 @@ def _sound(axes: Any, heard: Heard) -> None:
     _grid(axes, steps)
     count = heard.wave.shape[1]
     seconds = np.arange(count) * (heard.duration_s or 0.0) / max(count, 1)
-    peak = float(np.abs(heard.wave).max(initial=1e-9))
     at = _position(heard, seconds)
-    axes.fill_between(at, heard.wave[0] / peak, heard.wave[1] / peak, color=WAVE, lw=0.3, zorder=1)
+    axes.fill_between(at, heard.wave[0] / WAVE_FULL, heard.wave[1] / WAVE_FULL, color=WAVE, lw=0.3, zorder=1)
     onsets = _position(heard, heard.onsets_s)
     axes.vlines(onsets, 0, heard.levels, color=HIT, lw=1.1, zorder=2)
     axes.plot(onsets, heard.levels, "o", color=HIT, ms=4, zorder=3)
@@ -110,6 +113,7 @@ def _steps(axes: Any, heard: Heard) -> None:
     axes.tick_params(labelbottom=False)
     swing = heard.grid.swing if heard.grid else 0.5
     says = f"{int(hits.sum())} hits on {steps} steps: height is velocity, a shift from the dot is the offset"
-    axes.set_title(
-        says + (f"; swing {swing:.0%}" if abs(swing - 0.5) > 0.02 else ""), fontsize=10, color=INK, loc="left"
-    )
+    says += f"; swing {swing:.0%}" if abs(swing - 0.5) > 0.02 else ""
+    moved = heard.overrides.get("shift", 0)
+    says += f"; moved by {moved:+d} on your word" if moved else ""
+    axes.set_title(says, fontsize=10, color=INK, loc="left")

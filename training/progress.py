@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import Any, Self
+
+REFRESH_S = 0.1
 
 
 class Quiet:
@@ -48,8 +51,10 @@ class Bar(Quiet):
             TextColumn("{task.fields[loss]}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
+            auto_refresh=False,  # no thread beside the music, nor where loops are heard in other processes
         )
         self._tasks: dict[str, Any] = {}
+        self._shown_s = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -63,3 +68,6 @@ class Bar(Quiet):
             self._tasks[what] = self._progress.add_task(what, total=total, loss="")
         shown = "loops" if loss is None else f"loss {loss:.4f}"
         self._progress.update(self._tasks[what], completed=done, loss=shown)
+        if done == total or time.monotonic() - self._shown_s > REFRESH_S:
+            self._shown_s = time.monotonic()
+            self._progress.refresh()
