@@ -121,13 +121,18 @@ def _hear(words: argparse.Namespace) -> int:
 
 
 def _learn(words: argparse.Namespace) -> int:
-    from device.home import check_target, store
+    from device.home import check_file, check_target, load_slot, store
     from device.slot import pack
+    from device.slots import write_safely
     from training.lesson import lesson
     from training.optimise import Recipe
+    from training.report import Curves, page
 
     check_target(words.slot)
+    if words.report:
+        check_file(words.report)
     with _progress(words.json) as progress:
+        curves = Curves(progress)
         learned = lesson(
             words.paths,
             voices=words.voices,
@@ -135,10 +140,15 @@ def _learn(words: argparse.Namespace) -> int:
             trainings=words.trainings,
             architecture=words.architecture,
             recipe=Recipe(epochs=words.epochs),
-            progress=progress,
+            progress=curves,
             refused=_say,
         )
     store(words.slot, pack(learned.slot), _say)
+    if words.report:
+        trainings = curves.trainings(words.seed, learned.slot)
+        slot, takes = load_slot(words.slot), learned.corpus.takes
+        write_safely(words.report, page(slot, takes, trainings, learned.rejected, learned.seconds).encode())
+        _say(f"what was learned is shown in {words.report}.")
     playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
@@ -203,6 +213,11 @@ def _slots(words: argparse.Namespace) -> int:
         load_slot(words.slot)  # refuses an empty or damaged one
         write_safely(words.file, folder.path(number_of(words.slot)).read_bytes())
         _say(f"slot {words.slot} is in {words.file}.")
+    elif words.action == "report":
+        from training.report import page
+
+        write_safely(words.output, page(load_slot(words.slot)).encode())
+        _say(f"slot {words.slot} is shown in {words.output}.")
     elif words.action == "import":
         store(words.slot, read_blob(words.file, words.file.name), _say)
         _say(f"slot {words.slot} holds {words.file.name}.")
@@ -365,6 +380,7 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
     learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
+    learn.add_argument("--report", type=Path, metavar="FILE.html", help="write a page on what was learned")
     learn.add_argument("--json", action="store_true", help="one object a line")
 
     decode = _verb(verbs, "decode", _decode, "patterns for knob positions")
@@ -385,7 +401,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.mid")
 
-    slots = _verb(verbs, "slots", _slots, "list, show, export, import, undo")
+    slots = _verb(verbs, "slots", _slots, "list, show, report, export, import, undo")
     slots.add_argument("--json", action="store_true", help="one object a line")
     after = argparse.ArgumentParser(add_help=False)
     after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
@@ -395,6 +411,9 @@ def _parser() -> argparse.ArgumentParser:
     export = actions.add_parser("export", help="write a slot to a file", parents=[after])
     export.add_argument("slot", metavar="S")
     export.add_argument("file", type=Path)
+    report = actions.add_parser("report", help="write a page on what a slot does", parents=[after])
+    report.add_argument("slot", metavar="S")
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
     take_in = actions.add_parser("import", help="take a file into a slot", parents=[after])
     take_in.add_argument("file", type=Path, help="a slot file")
     take_in.add_argument("slot", metavar="S")

@@ -22,6 +22,7 @@ class Lesson:
     """A new slot, what it was learned from and how long that took."""
 
     slot: Slot
+    corpus: Corpus
     rejected: list[tuple[str, str]]  # file and reason
     seconds: dict[str, float]
 
@@ -58,6 +59,7 @@ def lesson(
             rejected.append((heard.file, str(heard.error)))
             refused(str(heard.error))
     seconds = {"hear": time.monotonic() - started}
-    slot = learn(Corpus.of(named), seed, trainings, architecture, recipe, progress, seconds)
+    corpus = Corpus.of(named)
+    slot = learn(corpus, seed, trainings, architecture, recipe, progress, seconds)
     seconds["total"] = time.monotonic() - started
-    return Lesson(slot, rejected, seconds)
+    return Lesson(slot, corpus, rejected, seconds)
