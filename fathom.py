@@ -144,11 +144,6 @@ def _learn(words: argparse.Namespace) -> int:
             refused=_say,
         )
     store(words.slot, pack(learned.slot), _say)
-    if words.report:
-        trainings = curves.trainings(words.seed, learned.slot)
-        slot, takes = load_slot(words.slot), learned.corpus.takes
-        write_safely(words.report, page(slot, takes, trainings, learned.rejected, learned.seconds).encode())
-        _say(f"what was learned is shown in {words.report}.")
     playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
@@ -160,6 +155,11 @@ def _learn(words: argparse.Namespace) -> int:
         print("\n".join(f"  {line}" for line in playability.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
+    if words.report:
+        trainings = curves.trainings(words.seed, learned.slot)
+        slot, takes = load_slot(words.slot), learned.corpus.takes
+        write_safely(words.report, page(slot, takes, trainings, learned.rejected, learned.seconds).encode())
+        _say(f"what was learned is shown in {words.report}.")
     return DONE
 
 

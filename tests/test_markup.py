@@ -3,6 +3,8 @@
 import xml.etree.ElementTree as ET
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from training.markup import LONGEST, Markup, document, given_name, joined, plain, short, table, tag
 
@@ -26,6 +28,13 @@ def test_any_text_stands_in_a_page_as_it_is_but_for_what_cannot_be_shown(text):
     assert paragraph.text == paragraph.get("title") == plain(text)
     assert not list(root.iter("script"))
     assert not list(root.iter("img"))
+
+
+@given(st.text(st.characters()))
+def test_a_page_is_well_formed_whatever_is_on_it(text):
+    root = ET.fromstring(document(text, tag("p", given_name(text))).removeprefix("<!DOCTYPE html>"))
+
+    assert root.find(".//bdi").text in (short(plain(text)), None)
 
 
 def test_what_a_browser_would_obey_is_shown_as_a_question_mark():

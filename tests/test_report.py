@@ -237,7 +237,7 @@ def test_three_voices_are_three_colours(drums):
 
     classes = " ".join(path.get("class") for path in chapter(root, "knobs").iter(f"{SVG}path"))
     assert all(f"v{voice} s" in classes for voice in range(3))
-    assert "low hits are below" in text_of(chapter(root, "knobs"))
+    assert "low, middle and high hits one above the other" in text_of(chapter(root, "knobs"))
 
 
 def test_a_slot_without_takes_says_so(slot):

@@ -183,18 +183,19 @@ def strip(
     """Patterns along a travel from 0 (top) to 1, arrays of shape (n, voices, steps); lanes beside them."""
     count, voices, steps = hits.shape
     cell = (LANES_LEFT - LANE_GAP - STRIP_LEFT) / steps
-    thick = 9.0 if voices == 1 else 4.5
-    pitch = thick * voices + (1.0 if voices == 1 else 2.5)
+    thick = 9.0 if voices == 1 else 5.0
+    pitch = thick * voices + (1.0 if voices == 1 else 4.0)
     height = pitch * count
+    tops = [STRIP_TOP + place * pitch for place in range(count)]
+    grounds = (box(STRIP_LEFT, top, cell * steps, thick * voices + 0.5) for top in tops)
     parts = [
-        field(STRIP_LEFT, STRIP_TOP, cell * steps, height),
+        tag("path", d="".join(grounds), class_="field"),
         beats(STRIP_LEFT, STRIP_TOP, cell, height, steps),
     ]
     still = np.zeros(steps)
-    for place in range(count):
+    for place, top in enumerate(tops):
         for voice in range(voices):
-            top = STRIP_TOP + place * pitch + (voices - 1 - voice) * thick + 0.5
-            row = Row(STRIP_LEFT, top, cell, thick - 0.5, voice)
+            row = Row(STRIP_LEFT, top + (voices - 1 - voice) * thick + 0.5, cell, thick - 0.5, voice)
             parts.append(hits_in(row, hits[place, voice], velocities[place, voice], still))
     for share, says in ((0.0, "0"), (0.25, ".25"), (0.5, ".5"), (0.75, ".75"), (1.0, "1")):
         y = STRIP_TOP + pitch / 2 + share * (height - pitch) + LETTERS / 3
@@ -220,8 +221,8 @@ def _lane(lane: Lane, left: float, top: float, height: float, first: float, trav
         outline = " ".join(f"{number(x)},{number(y)}" for x, y in low + high[::-1])
         parts.append(tag("polygon", points=outline, class_="band"))
     parts.append(curve([(across(x), y) for x, y in zip(lane.values, down, strict=True)], lane.class_))
-    parts.append(label(left, top + height + LETTERS + 1, lane.ends[0]))
-    parts.append(label(left + LANE, top + height + LETTERS + 1, lane.ends[1], "end"))
+    parts.append(label(left, top + height + LETTERS, lane.ends[0], class_="soft ends"))
+    parts.append(label(left + LANE, top + height + LETTERS, lane.ends[1], "end", "soft ends"))
     return joined(parts)
 
 

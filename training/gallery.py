@@ -29,7 +29,7 @@ def knobs(slot: Slot, seen: Survey) -> tuple[str, ...]:
     """For each knob: patterns along its travel, what it changes, and the takes that it comes near to."""
     take, distance = seen.middle
     middle = (f"With all knobs in the middle the nearest take is {take + 1} ", _take(slot, take))
-    low = "; low hits are below, high ones above" if slot.about.voices == 3 else ""
+    low = "; low, middle and high hits one above the other" if slot.about.voices == 3 else ""
     how = (
         "Each drawing is one knob turned from 0 (top) to 1 (bottom) while the others stay in the middle. A "
         f"row is a pattern of two bars, a block a hit, the stronger the louder{low}. Beside it, a red curve "
@@ -37,7 +37,7 @@ def knobs(slot: Slot, seen: Survey) -> tuple[str, ...]:
         "anywhere. The blue curve is the distance to the nearest take."
     )
     figures = (_knob(slot, knob, sweep) for knob, sweep in enumerate(seen.sweeps))
-    says = tag("p", *middle, f", {away(distance)}.")
+    says = tag("p", *middle, f", {counted(distance, 'step')} away.")
     return ("What the knobs do", tag("p", how), says, tag("div", *figures, class_="knobs"))
 
 
@@ -92,14 +92,14 @@ def _sweep_table(slot: Slot, letter: str, sweep: Sweep) -> Markup:
         take = int(sweep.nearest[at])
         row = (
             f"{at / (len(sweep.values) - 1):.2f}",
-            f"{sweep.hits[at].sum()}",
             value_of(sweep.attribute, sweep.values[at]),
             f"{sweep.distance[at]}",
             joined((f"{take + 1} ", _take(slot, take))),
         )
         rows.append(row)
-    heads = (f"Knob {letter}", "Hits", way.called.capitalize(), "Steps away", "Nearest take")
-    made = table(f"Knob {letter}, the others in the middle", heads, rows, class_="many")
+    heads = (f"Knob {letter}", way.called.capitalize(), "Steps", "Nearest take")
+    caption = f"Knob {letter}, the others in the middle, and the steps to the nearest take"
+    made = table(caption, heads, rows, class_="many")
     return tag("details", tag("summary", f"Knob {letter} in numbers"), made)
 
 

@@ -133,11 +133,12 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 10
 caption { text-align: left; padding: .25rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
   border-top: 1px solid var(--faint) }
-th { font-weight: 600; min-width: 7rem }
+th { font-weight: 600 }
+tbody th { min-width: 7rem }
 thead th { border-top: 0; color: var(--soft); font-size: .875rem }
 th small { display: block; font-weight: 400 }
 .many th, .many td, .short { white-space: nowrap; min-width: 0 }
-.many bdi { white-space: normal }
+.many bdi { white-space: normal; display: inline-block; min-width: 8rem; vertical-align: top }
 .yes { color: var(--good) }
 .no { color: var(--bad) }
 .knobs, .pair { display: grid; gap: 1.5rem; grid-template-columns: minmax(0, 1fr) }
@@ -159,6 +160,7 @@ dd { margin: 0; overflow-wrap: anywhere }
 svg { display: block; width: 100%; height: auto; max-width: 31rem; fill: var(--ink);
   font: 11px system-ui, sans-serif }
 svg .soft { fill: var(--soft); font-size: 11px }
+svg .ends { font-size: 9.5px }
 svg .field { fill: var(--card) }
 svg .rule { fill: none; stroke: var(--faint); stroke-width: .6 }
 svg .bar { fill: none; stroke: var(--soft); stroke-width: 1 }

@@ -107,8 +107,10 @@ def _in_short(slot: Slot, seen: Survey, rejected: int) -> Markup:
     names = slot.about.takes
     heard = f"{counted(len(names), 'take')} of two bars from {counted(len(set(names)), 'loop')}"
     heard += f"; {counted(rejected, 'file')} left out." if rejected else "."
-    back = f" The knobs give back {int((seen.off == 0).sum())} of {len(seen.off)} to the step."
     report = slot.about.playability
+    exact, near = int((seen.off == 0).sum()), round(report.reach * len(names))
+    back = f" The knobs give back {exact} of {len(names)} to the step"
+    back += f", {near} but for {NEAR} steps of a voice." if near > exact else "."
     deeds = " ".join(does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps))
     return tag(
         "ul",
