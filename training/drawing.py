@@ -354,7 +354,7 @@ def _frame(across: Scale, up: Scale, axes: tuple[str, str]) -> Markup:
             tag("path", d=f"M{number(across.start)} {number(y)}H{number(across.end)}", class_="rule")
         )
         beside = min(bottom, max(CHART_TOP + LETTERS - 2, y + LETTERS / 3))
-        parts.append(label(across.start - 4, beside, f"{value:.3g}", "end"))
+        parts.append(label(across.start - 4, beside, f"{value:.6g}", "end"))
     for value in across.ticks():
         if value == int(value):  # epochs and steps are whole
             anchor = "end" if across(value) > across.end - LETTERS else "middle"

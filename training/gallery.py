@@ -48,6 +48,7 @@ def _knob(slot: Slot, knob: int, sweep: Sweep) -> Markup:
     around = np.concatenate([sweep.values[None], sweep.band])
     ends = (value_of(sweep.attribute, around.min()), value_of(sweep.attribute, around.max()))
     far = (f"{sweep.distance.min()}", f"{sweep.distance.max()}")
+    ends, far = ((low, high if high != low else "") for low, high in (ends, far))
     lanes = [
         drawing.Lane(way.called, sweep.values, sweep.band, "curve", ends),
         drawing.Lane("nearest", sweep.distance.astype(float), None, "other", far),
@@ -143,7 +144,8 @@ def map_of_takes(slot: Slot, seen: Survey) -> tuple[str, ...]:
         "The numbers are those of the list of takes." if few else "A point that is pointed at says its name."
     )
     ends = (f"{low} hits", f"{high} hits")
-    key = tag("figure", drawing.ramp(*ends, "Colours of takes by their number of hits"), class_="key")
+    ramp = drawing.ramp(*ends, "Colours of takes by their number of hits")
+    key = tag("figure", ramp, class_="key") if low < high else Markup("")
     return ("Where the takes lie", tag("p", says), key, tag("div", *figures, class_="pair"))
 
 

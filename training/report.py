@@ -18,7 +18,7 @@ from training import drawing, gallery
 from training.markup import Markup, document, given_name, joined, lines, section, short, table, tag
 from training.playability import NEAR
 from training.survey import Survey, knob_attributes, survey
-from training.wording import LETTERS, better, chosen, counted, does, followed, listed, part_of
+from training.wording import LETTERS, better, chosen, counted, do_all, followed, listed, part_of
 
 SHOWN_REJECTED = 200
 LONGEST_REASON = 300  # characters
@@ -111,11 +111,10 @@ def _in_short(slot: Slot, seen: Survey, rejected: int) -> Markup:
     exact, near = int((seen.off == 0).sum()), round(report.reach * len(names))
     back = f" The knobs give back {exact} of {len(names)} to the step"
     back += f", {near} but for {NEAR} steps of a voice." if near > exact else "."
-    deeds = " ".join(does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps))
     return tag(
         "ul",
         tag("li", tag("b", "What did the machine hear? "), heard, back),
-        tag("li", tag("b", "What do the knobs do? "), deeds),
+        tag("li", tag("b", "What do the knobs do? "), do_all(seen, report)),
         tag("li", tag("b", "Is it better than a randomiser? "), better(seen)),
         class_="says",
     )

@@ -73,6 +73,17 @@ def does(knob: str, sweep: Sweep, report: Report) -> str:
     return f"{knob} {sure} {way.does} (from {start} to {end}{way.after})."
 
 
+def do_all(seen: Survey, report: Report) -> str:
+    """What the knobs do, a sentence for each; those that do nothing share one."""
+    says = [does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps) if sweep.alive]
+    dead = [LETTERS[knob] for knob, sweep in enumerate(seen.sweeps) if not sweep.alive]
+    if not says:
+        return "No knob changes a hit: these takes are too few or too much alike. Give it more loops."
+    if dead:
+        says.append(f"{' and '.join(dead)} {'change' if len(dead) > 1 else 'changes'} nothing.")
+    return " ".join(says)
+
+
 def better(seen: Survey) -> str:
     """Whether what the knobs give is nearer to the takes than chance, in a sentence."""
     ours, theirs = float(seen.places.mean()), float(seen.shuffled.mean())
