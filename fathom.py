@@ -157,8 +157,8 @@ def _learn(words: argparse.Namespace) -> int:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     if words.report:
         trainings = curves.trainings(words.seed, learned.slot)
-        slot, takes = load_slot(words.slot), learned.corpus.takes
-        write_safely(words.report, page(slot, takes, trainings, learned.rejected, learned.seconds).encode())
+        known = (learned.corpus.takes, learned.heard, trainings, learned.rejected, learned.seconds)
+        write_safely(words.report, page(load_slot(words.slot), *known).encode())
         _say(f"what was learned is shown in {words.report}.")
     return DONE
 

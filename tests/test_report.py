@@ -63,7 +63,16 @@ def root(slot, corpus):
         Training(slot.about.seed, slot.about.playability, [2.0, 1.0, 0.5], [2.5, 1.5, 1.0]),
         Training(slot.about.seed + 1, slot.about.playability, [2.0, 1.5, 1.0]),
     ]
-    return parsed(page(slot, corpus.takes, trainings, [("bad.wav", "bad.wav: it is empty")], {"train": 1.25}))
+    return parsed(
+        page(
+            slot,
+            corpus.takes,
+            {"groove-1.wav": "112 BPM, 4 bars, 90% sure"},
+            trainings,
+            [("bad.wav", "bad.wav: it is empty")],
+            {"train": 1.25},
+        )
+    )
 
 
 def test_a_report_has_all_its_chapters_and_leads_to_each(root):
@@ -133,6 +142,12 @@ def test_every_take_is_on_the_map_and_in_the_list_by_its_name(root, slot):
         assert f"{number} {called}" in titles
         assert f"{number} {called}" in items[number - 1]
         assert re.search(r"\d+ hits, at A \d\.\d\d B ", items[number - 1])
+
+
+def test_the_tempo_that_was_heard_is_beside_the_name_of_its_take(root):
+    said = [text_of(item.find("div")) for item in chapter(root, "takes").iter("li")]
+
+    assert said[:3] == ["1 groove-0.wav", "2 groove-1.wav 112 BPM, 4 bars, 90% sure", "3 groove-2.wav"]
 
 
 def test_velocities_and_offsets_are_shown_where_the_takes_are_at_hand(slot, corpus):
@@ -270,7 +285,7 @@ def test_many_trainings_long_curves_and_many_refusals_are_bounded_too(slot):
     trainings = [Training(seed, slot.about.playability, [1.0] * 5000) for seed in range(500)]
     refused = [(f"{n}.wav", "x" * 10_000) for n in range(5000)]
 
-    made = page(slot, (), trainings, refused)
+    made = page(slot, trainings=trainings, rejected=refused)
 
     assert len(made.encode()) < 2_000_000
     assert "the first 200 are shown" in made
@@ -313,6 +328,7 @@ def test_learn_and_slots_write_a_report(home, stick, tmp_path, capsys):
     assert text_of(root.find(".//h1")) == "Fathom: slot 2"
     assert "text.wav" in text_of(chapter(root, "left-out"))
     assert "moved to where it leans" in text_of(chapter(root, "takes"))
+    assert re.search(r"1 one-120bpm.wav 120 BPM, \d bars?, \d+% sure", text_of(chapter(root, "takes")))
     assert len(list(chapter(root, "training").iter(f"{SVG}polyline"))) == 2
     assert [section.get("id") for section in parsed(second.read_text()).iter("section")] == CHAPTERS
 

@@ -5,7 +5,7 @@ A chapter is its title and what it holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -213,7 +213,9 @@ def randomiser(seen: Survey) -> tuple[str, ...]:
     return ("Is it better than a randomiser?", tag("p", answer), sides)
 
 
-def takes_heard(slot: Slot, takes: Sequence[Pattern], seen: Survey) -> tuple[str, ...]:
+def takes_heard(
+    slot: Slot, takes: Sequence[Pattern], heard: Mapping[str, str], seen: Survey
+) -> tuple[str, ...]:
     """What was heard in the loops: the steps of each take, and where the knobs give it back."""
     shown = chosen(len(slot.hits), SHOWN_TAKES)
     whole = len(takes) == len(slot.hits)
@@ -224,12 +226,15 @@ def takes_heard(slot: Slot, takes: Sequence[Pattern], seen: Survey) -> tuple[str
     says += "Below it, at which positions the knobs give it back, and in how many steps that differs."
     if len(shown) < len(slot.hits):
         says += f" {len(shown)} takes of {len(slot.hits)} are shown, evenly chosen."
-    items = [_heard(slot, take, takes[take] if whole else None, int(seen.off[take])) for take in shown]
+    items = []
+    for take in shown:
+        tempo = heard.get(slot.about.takes[take], "")
+        items.append(_heard(slot, take, takes[take] if whole else None, tempo, int(seen.off[take])))
     listed = tag("ol", *items, class_="takes", role="list")
     return ("What was heard", tag("p", says), listed)
 
 
-def _heard(slot: Slot, take: int, pattern: Pattern | None, off: int) -> Markup:
+def _heard(slot: Slot, take: int, pattern: Pattern | None, tempo: str, off: int) -> Markup:
     hits = slot.hits[take]
     pattern = pattern or Pattern(hits, hits * 1.0, hits * 0.0)
     called = short(slot.about.takes[take])
@@ -239,7 +244,8 @@ def _heard(slot: Slot, take: int, pattern: Pattern | None, off: int) -> Markup:
     where = " ".join(f"{letter} {place:.2f}" for letter, place in zip(LETTERS, places, strict=True))
     differs = f", but for {counted(off, 'step')}" if off else ""
     below = tag("small", f"{counted(int(hits.sum()), 'hit')}, at {where}{differs}")
-    return tag("li", tag("div", f"{take + 1} ", given_name(called)), picture, below)
+    above = tag("div", f"{take + 1} ", given_name(called), " ", tag("small", short(tempo)))
+    return tag("li", above, picture, below)
 
 
 def _notation(hits: np.ndarray) -> str:

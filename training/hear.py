@@ -60,6 +60,10 @@ class Heard:
         takes = ["".join("x" if hit else "." for hit in voice) for take in self.takes for voice in take.hits]
         return [f"{head} ({'; '.join(self.evidence)})", *(f"  {take}" for take in takes)]
 
+    def tempo_and_bars(self) -> str:
+        """Both in words, and how sure they are. Only where `ok`."""
+        return f"{self.bpm:.4g} BPM, {_count_of(self.bars or 0, 'bar')}, {self.confidence:.0%} sure"
+
     def as_json(self) -> dict[str, Any]:
         """What `fathom hear --json` prints for this loop."""
         return {

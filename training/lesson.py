@@ -23,6 +23,7 @@ class Lesson:
 
     slot: Slot
     corpus: Corpus
+    heard: dict[str, str]  # tempo and bars of each loop, by its name
     rejected: list[tuple[str, str]]  # file and reason
     seconds: dict[str, float]
 
@@ -49,12 +50,15 @@ def lesson(
     check_architecture(architecture)
     started = time.monotonic()
     named, rejected = [], []
+    said: dict[str, list[str]] = {}
     loops, refused_paths = find_loops(paths)
     total = len(loops) + len(refused_paths)
     for count, heard in enumerate(hear_all(paths, voices=voices), 1):
         progress("hearing", count, total, None)
         if heard.ok:
-            named += [(Path(heard.file).name, take) for take in heard.takes]
+            name = Path(heard.file).name
+            named += [(name, take) for take in heard.takes]
+            said.setdefault(name, []).append(heard.tempo_and_bars())
         else:
             rejected.append((heard.file, str(heard.error)))
             refused(str(heard.error))
@@ -62,4 +66,5 @@ def lesson(
     corpus = Corpus.of(named)
     slot = learn(corpus, seed, trainings, architecture, recipe, progress, seconds)
     seconds["total"] = time.monotonic() - started
-    return Lesson(slot, corpus, rejected, seconds)
+    told = {name: " or ".join(sorted(set(tempi))) for name, tempi in said.items()}  # names may meet
+    return Lesson(slot, corpus, told, rejected, seconds)

@@ -64,6 +64,7 @@ class Curves:
 def page(
     slot: Slot,
     takes: Sequence[Pattern] = (),
+    heard: Mapping[str, str] | None = None,
     trainings: Sequence[Training] = (),
     rejected: Sequence[tuple[str, str]] = (),
     seconds: Mapping[str, float] | None = None,
@@ -71,6 +72,7 @@ def page(
     """The report of a slot as HTML.
 
     takes : the takes in the slot's order, where they are at hand; a slot keeps their hits alone
+    heard : tempo and bars of loops, by their names
     trainings : all that were made; the one with the slot's seed was chosen
     rejected : files that were left out, each with the reason
     seconds : how long what took
@@ -86,7 +88,7 @@ def page(
         ("Knobs", gallery.knobs(slot, seen)),
         ("Map", gallery.map_of_takes(slot, seen)),
         ("Randomiser", gallery.randomiser(seen)),
-        ("Takes", gallery.takes_heard(slot, takes, seen)),
+        ("Takes", gallery.takes_heard(slot, takes, heard or {}, seen)),
         *([("Left out", _left_out(rejected))] if rejected else []),
         ("Training", _training(slot, trainings)),
         ("Receipt", _receipt(slot, seconds)),
