@@ -55,7 +55,11 @@ SURE = (
 
 
 def followed(attribute: str) -> Followed:
-    """How an attribute is told; one that has no words here is shown as what changes."""
+    """How an attribute is told; one that has no words here is shown as what changes.
+
+    >>> followed("busy").does, followed("push").does, followed("push").called
+    ('makes it busier', 'raises push', 'change')
+    """
     told = FOLLOWED.get(attribute, CHANGES)
     known = attribute in FOLLOWED or attribute == CHANGE
     return told if known else told._replace(does=f"raises {attribute}")
