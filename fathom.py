@@ -174,15 +174,20 @@ def _loops(words: argparse.Namespace) -> int:
 
 
 def _learn(words: argparse.Namespace) -> int:
-    from device.home import check_target, store
+    from device.home import check_file, check_target, load_slot, store
     from device.slot import pack
+    from device.slots import write_safely
     from training.complaints import Complaints
     from training.lesson import lesson
     from training.optimise import Recipe
+    from training.report import Curves, page
 
     check_target(words.slot)
+    if words.report:
+        check_file(words.report)
     ears = _ears(words)
     with _progress(words.json) as progress, Complaints(_say) as complaints:
+        curves = Curves(progress)
         learned = lesson(
             words.paths,
             ears=ears,
@@ -190,7 +195,7 @@ def _learn(words: argparse.Namespace) -> int:
             trainings=words.trainings,
             architecture=words.architecture,
             recipe=Recipe(epochs=words.epochs),
-            progress=progress,
+            progress=curves,
             heard=complaints,
         )
     store(words.slot, pack(learned.slot), _say)
@@ -205,6 +210,11 @@ def _learn(words: argparse.Namespace) -> int:
         print("\n".join(f"  {line}" for line in playability.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
+    if words.report:
+        trainings = curves.trainings(words.seed, learned.slot)
+        known = (learned.corpus.takes, learned.heard, trainings, learned.rejected, learned.seconds)
+        write_safely(words.report, page(load_slot(words.slot), *known).encode())
+        _say(f"what was learned is shown in {words.report}.")
     return DONE
 
 
@@ -258,6 +268,11 @@ def _slots(words: argparse.Namespace) -> int:
         load_slot(words.slot)  # refuses an empty or damaged one
         write_safely(words.file, folder.path(number_of(words.slot)).read_bytes())
         _say(f"slot {words.slot} is in {words.file}.")
+    elif words.action == "report":
+        from training.report import page
+
+        write_safely(words.output, page(load_slot(words.slot)).encode())
+        _say(f"slot {words.slot} is shown in {words.output}.")
     elif words.action == "import":
         store(words.slot, read_blob(words.file, words.file.name), _say)
         _say(f"slot {words.slot} holds {words.file.name}.")

@@ -95,14 +95,21 @@ def number_of(word: str) -> int:
 
 def check_target(word: str) -> None:
     """Raise before any work is done where a slot could not be written: a number, a name, rights."""
-    folder = Path(word).parent
+    path = Path(word)
     if is_number(word.removeprefix("-")):
-        folder = slot_folder().path(int(word)).parent
+        path = slot_folder().path(int(word))
     elif "/" not in word and "." not in word:
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")
-    folder.mkdir(parents=True, exist_ok=True)
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    check_file(path)
+
+
+def check_file(path: Path) -> None:
+    """Raise before any work is done where a file could not be written; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
 
 
 def load_slot(word: str) -> Slot:

@@ -90,6 +90,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
     _add_ears(learn)
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
+    learn.add_argument("--report", type=Path, metavar="FILE.html", help="write a page on what was learned")
     learn.add_argument("--json", action="store_true", help="one object a line")
 
     decode = _verb(verbs, "decode", do, "patterns for knob positions")
@@ -110,7 +111,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     )
     render.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.mid")
 
-    slots = _verb(verbs, "slots", do, "list, show, export, import, undo")
+    slots = _verb(verbs, "slots", do, "list, show, report, export, import, undo")
     slots.add_argument("--json", action="store_true", help="one object a line")
     after = argparse.ArgumentParser(add_help=False)
     after.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
@@ -120,6 +121,9 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     export = actions.add_parser("export", help="write a slot to a file", parents=[after])
     export.add_argument("slot", metavar="S")
     export.add_argument("file", type=Path)
+    report = actions.add_parser("report", help="write a page on what a slot does", parents=[after])
+    report.add_argument("slot", metavar="S")
+    report.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.html")
     take_in = actions.add_parser("import", help="take a file into a slot", parents=[after])
     take_in.add_argument("file", type=Path, help="a slot file")
     take_in.add_argument("slot", metavar="S")

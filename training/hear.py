@@ -84,6 +84,12 @@ class Heard:
         takes = ["".join("x" if hit else "." for hit in voice) for take in self.takes for voice in take.hits]
         return [f"{head} ({'; '.join(self.evidence)})", *(f"  {take}" for take in takes)]
 
+    def tempo_and_bars(self) -> str:
+        """Both in words, and how sure they are where that is in doubt. Only where `ok`."""
+        sure = f"{self.confidence:.0%}"
+        doubt = f", {sure} sure" if sure != "100%" else ""
+        return f"{self.bpm:.4g} BPM, {_count_of(self.bars or 0, 'bar')}{doubt}"
+
     def as_json(self) -> dict[str, Any]:
         """What `fathom hear --json` prints for this loop."""
         return {

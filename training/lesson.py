@@ -24,6 +24,8 @@ class Lesson:
     """A new slot, what it was learned from and how long that took."""
 
     slot: Slot
+    corpus: Corpus
+    heard: dict[str, str]  # tempo and bars of each loop, by its name
     rejected: list[tuple[str, str]]  # file and reason
     seconds: dict[str, float]
 
@@ -50,6 +52,7 @@ def lesson(
     check_architecture(architecture)
     started = time.monotonic()
     named, rejected = [], []
+    said: dict[str, list[str]] = {}
     loops, refusals = find_loops(paths)
     total = len(loops) + len(refusals)
     found = hear_found(loops, paths, ears)
@@ -57,10 +60,14 @@ def lesson(
         progress("hearing", count, total, None)
         heard(loop)
         if loop.ok:
-            named += [(Path(loop.file).name, take) for take in loop.takes]
+            name = Path(loop.file).name
+            named += [(name, take) for take in loop.takes]
+            said.setdefault(name, []).append(loop.tempo_and_bars())
         else:
             rejected.append((loop.file, str(loop.error)))
     seconds = {"hear": time.monotonic() - started}
-    slot = learn(Corpus.of(named), seed, trainings, architecture, recipe, progress, seconds)
+    corpus = Corpus.of(named)
+    slot = learn(corpus, seed, trainings, architecture, recipe, progress, seconds)
     seconds["total"] = time.monotonic() - started
-    return Lesson(slot, rejected, seconds)
+    told = {name: " or ".join(sorted(set(tempi))) for name, tempi in said.items()}  # names may meet
+    return Lesson(slot, corpus, told, rejected, seconds)
