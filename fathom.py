@@ -10,46 +10,51 @@ import os
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the same sums everywhere, and no threads beside the engine
 
-import argparse
-import json
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from device.idle import cancellable, give_way, leaving
 
-from device.errors import ModelError, SettingsError
-from hw.errors import PanelError
-from training.errors import LoopError
+with leaving("stopped."):  # there is nothing to put in order yet
+    import argparse
+    import json
+    import sys
+    import time
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from device.errors import ModelError, SettingsError
+    from hw.errors import PanelError
+    from training.errors import LoopError
 
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB = "_display", "_keep", "_patchbay"  # what `play` runs beside it
+DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB = "_display", "_keep", "_patchbay"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `fathom` command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == [DISPLAY_VERB]:
-        words = argparse.Namespace(do=_display, socket=given[1])
-    elif given[:1] == [KEEPER_VERB]:
-        words = argparse.Namespace(do=_keep, socket=given[1], file=given[2])
-    elif given[:1] == [PATCHBAY_VERB]:
-        words = argparse.Namespace(do=_patchbay, system=given[1])
-    else:
-        words = _parser().parse_args(given)
     try:
-        return words.do(words)
+        with cancellable("stopped."):
+            words = _words(given)
+            return words.do(words)
     except (ModelError, SettingsError, PanelError, LoopError) as error:
         _say(str(error))
     except BrokenPipeError:  # who reads the results has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
-    except KeyboardInterrupt:
-        _say("stopped.")
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "stopped.")
     return FAILED
+
+
+def _words(given: list[str]) -> argparse.Namespace:
+    """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
+    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
+    if given and given[0] in beside:
+        return argparse.Namespace(do=beside[given[0]], rest=given[1:])
+    return _parser().parse_args(given)
 
 
 # --- verbs -----------------------------------------------------------------------------------------------
@@ -82,20 +87,20 @@ def _play(words: argparse.Namespace) -> int:
 def _display(words: argparse.Namespace) -> int:
     from device.terminal import run
 
-    run(Path(words.socket))
+    run(Path(words.rest[0]))
     return DONE
 
 
 def _keep(words: argparse.Namespace) -> int:
     from device.keeper import run
 
-    return run(Path(words.socket), Path(words.file))
+    return run(*map(Path, words.rest))
 
 
 def _patchbay(words: argparse.Namespace) -> int:
     from device.patching import serve
 
-    serve(words.system)
+    serve(words.rest[0])
     return DONE
 
 
@@ -121,13 +126,15 @@ def _hear(words: argparse.Namespace) -> int:
 
 
 def _learn(words: argparse.Namespace) -> int:
+    if not words.eager:
+        give_way()
     from device.home import check_target, store
     from device.slot import pack
     from training.lesson import lesson
     from training.optimise import Recipe
 
-    check_target(words.slot)
-    with _progress(words.json) as progress:
+    target = check_target(words.slot)
+    with cancellable(f"cancelled: slot {target} is as it was.") as hold, _progress(words, target) as progress:
         learned = lesson(
             words.paths,
             voices=words.voices,
@@ -138,15 +145,17 @@ def _learn(words: argparse.Namespace) -> int:
             progress=progress,
             refused=_say,
         )
-    store(words.slot, pack(learned.slot), _say)
+        hold()  # what is learned is written and handed over, whoever changes their mind now
+        progress.write()
+        store(target, pack(learned.slot), _say)
     playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
-        report = {"slot": words.slot, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
+        report = {"slot": target, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
         _print({**report, "playability": learned.slot.summary()["playability"]})
     else:
-        print(f"slot {words.slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
+        print(f"slot {target}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
         print("\n".join(f"  {line}" for line in playability.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
@@ -286,10 +295,12 @@ def _demo(words: argparse.Namespace) -> int:
 # --- helpers ---------------------------------------------------------------------------------------------
 
 
-def _progress(quiet: bool) -> Any:
-    from training.progress import Bar, Lines, Quiet
+def _progress(words: argparse.Namespace, slot: str) -> Any:
+    from training.progress import Bar, Json, Lines, Quiet
 
-    if quiet:
+    if words.progress == "json":
+        return Json(slot)
+    if words.json:
         return Quiet()
     return Bar() if _is_terminal(sys.stderr) else Lines()
 
@@ -359,12 +370,14 @@ def _parser() -> argparse.ArgumentParser:
 
     learn = _verb(verbs, "learn", _learn, "turn loops into a slot")
     learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    learn.add_argument("--slot", required=True, metavar="S", help="slot number or file")
+    learn.add_argument("--slot", required=True, metavar="S", help="slot number, `free` (the next), or file")
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
     learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
     learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
+    learn.add_argument("--eager", action="store_true", help="do not give way to what else runs")
+    learn.add_argument("--progress", choices=("auto", "json"), default="auto", help="on stderr")
     learn.add_argument("--json", action="store_true", help="one object a line")
 
     decode = _verb(verbs, "decode", _decode, "patterns for knob positions")

@@ -51,7 +51,7 @@ def environment(home: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def training(home: Path) -> Iterator[None]:
     """A `fathom learn` that trains without end beside whatever is measured."""
-    words = ("learn", home / "loops", "--slot", home / "other.safetensors", "--trainings", ENDLESS)
+    words = ("learn", "--eager", home / "loops", "--slot", home / "other.safetensors", "--trainings", ENDLESS)
     trainer = start(home, *words)
     try:
         time.sleep(UNTIL_TRAINING_S)

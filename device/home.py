@@ -83,8 +83,12 @@ def number_of(word: str) -> int:
     return int(word)
 
 
-def check_target(word: str) -> None:
-    """Raise before any work is done where a slot could not be written: a number, a name, rights."""
+def check_target(word: str) -> str:
+    """Where a slot is to be written: a number, of `free` the first that holds nothing, or a file.
+
+    Raises before any work is done where that cannot be: a number, a name, rights.
+    """
+    word = _free() if word == "free" else word
     folder = Path(word).parent
     if is_number(word.removeprefix("-")):
         folder = slot_folder().path(int(word)).parent
@@ -93,6 +97,15 @@ def check_target(word: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    return word
+
+
+def _free() -> str:
+    filled = slot_folder().filled()
+    for number in range(1, SLOTS + 1):
+        if number not in filled:
+            return str(number)
+    raise ModelError(f"slot free: all {SLOTS} slots are filled; name one: what it holds is kept beside it.")
 
 
 def load_slot(word: str) -> Slot:
