@@ -28,7 +28,7 @@ with leaving("stopped."):  # there is nothing to put in order yet
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB = "_display", "_keep", "_patchbay"
+DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _words(given: list[str]) -> argparse.Namespace:
     """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
-    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
+    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
     if given and given[0] in beside:
         return argparse.Namespace(do=beside[given[0]], rest=given[1:])
     return _parser().parse_args(given)
@@ -79,6 +79,7 @@ def _play(words: argparse.Namespace) -> int:
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
         patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
+        learner=[sys.executable, str(Path(__file__)), LEARNER_VERB],
     )
     play(options, _say)
     return DONE
@@ -101,6 +102,13 @@ def _patchbay(words: argparse.Namespace) -> int:
     from device.patching import serve
 
     serve(words.rest[0])
+    return DONE
+
+
+def _learner(words: argparse.Namespace) -> int:
+    from device.learner import serve
+
+    serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
     return DONE
 
 
@@ -423,7 +431,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WORD",
         help="start, stop, toggle, rewind, next, undo, redo, hold, generate, home, tap, panic, quit, state; "
         "a setting and its value (bpm 140; voice.1.density 0.7; A 0.25; slot 3), or alone, to be told it; "
-        "learn, and what the next control change is to move; or a JSON message (docs/formats.md)",
+        "learn, and what the next control change is to move; train FOLDER slot 3; cancel; "
+        "or a JSON message (docs/formats.md)",
     )
 
     demo = _verb(verbs, "demo", _demo, "make a dozen demo loops")

@@ -18,6 +18,7 @@ import msgspec
 from device import messages
 from device.box import Box
 from device.errors import ModelError, SettingsError
+from device.learner import Learning
 from device.messages import Answer, Published
 from device.output import JACK_OF
 from device.sequencer import silent
@@ -175,6 +176,10 @@ class Remote:
                 desk.record(None if voice is None else voice - 1)
             case messages.Learn(target):
                 box.controls.learn(target)
+            case messages.Train(paths, slot, voices, seed, trainings, eager):
+                return Answer(True, says=desk.train(paths, slot, voices, seed, trainings, eager))
+            case messages.Cancel():
+                return Answer(True, says=desk.cancel())
             case messages.Memory():
                 return Answer(True, memory=box.memory())
             case messages.State():
@@ -205,6 +210,7 @@ def state_of(box: Box) -> Published:
         learning=box.controls.learning,
         learned=box.controls.learned,
         changes=desk.changes,
+        learner=desk.learner.learning if desk.learner else Learning(),
         slots=player.ensemble.names,
         waiting=player.waiting,
         hits=pattern.hits.astype(int).tolist(),
