@@ -6,24 +6,27 @@ in one sentence; 2: wrong words.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # built in: `signal` takes milliseconds to import
 import os
+import sys
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the same sums everywhere, and no threads beside the engine
+if os.path.basename(sys.argv[0]).startswith("fathom"):  # what comes before `main` leaves nothing behind
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, lambda *_: (os.write(2, b"stopped.\n"), os._exit(1)))
 
-from device.idle import cancellable, give_way, leaving
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-with leaving("stopped."):  # there is nothing to put in order yet
-    import argparse
-    import json
-    import sys
-    import time
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-    from typing import Any
-
-    from device.errors import ModelError, SettingsError
-    from hw.errors import PanelError
-    from training.errors import LoopError
+from device.errors import ModelError, SettingsError
+from device.idle import cancellable, give_way
+from hw.errors import PanelError
+from training.errors import LoopError
 
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
@@ -37,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with cancellable("stopped."):
             words = _words(given)
-            return words.do(words)
+            return words.do(words) or DONE
     except (ModelError, SettingsError, PanelError, LoopError) as error:
         _say(str(error))
     except BrokenPipeError:  # who reads the results has had enough
@@ -85,11 +88,10 @@ def _play(words: argparse.Namespace) -> int:
     return DONE
 
 
-def _display(words: argparse.Namespace) -> int:
+def _display(words: argparse.Namespace) -> None:
     from device.terminal import run
 
     run(Path(words.rest[0]))
-    return DONE
 
 
 def _keep(words: argparse.Namespace) -> int:
@@ -98,18 +100,16 @@ def _keep(words: argparse.Namespace) -> int:
     return run(*map(Path, words.rest))
 
 
-def _patchbay(words: argparse.Namespace) -> int:
+def _patchbay(words: argparse.Namespace) -> None:
     from device.patching import serve
 
     serve(words.rest[0])
-    return DONE
 
 
-def _learner(words: argparse.Namespace) -> int:
+def _learner(words: argparse.Namespace) -> None:
     from device.learner import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
-    return DONE
 
 
 def _hear(words: argparse.Namespace) -> int:
@@ -306,10 +306,8 @@ def _demo(words: argparse.Namespace) -> int:
 def _progress(words: argparse.Namespace, slot: str) -> Any:
     from training.progress import Bar, Json, Lines, Quiet
 
-    if words.progress == "json":
-        return Json(slot)
-    if words.json:
-        return Quiet()
+    if words.json or words.progress == "json":
+        return Json(slot) if words.progress == "json" else Quiet()
     return Bar() if _is_terminal(sys.stderr) else Lines()
 
 

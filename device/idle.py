@@ -18,7 +18,8 @@ FIRST_TO_GO = (
     500  # of 1000: where memory runs out, this process ends before others (oom_score_adj in proc(5))
 )
 IMPORTLIB = "<frozen importlib._bootstrap>"
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN_S = 0.4  # a library may swallow what is raised while it calls back: then it is raised again
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
 
 
 def give_way() -> None:
@@ -45,28 +46,32 @@ def cancellable(sentence: str) -> Iterator[Callable[[], None]]:
 
     While something is imported they end the process: libraries make an ImportError of it, or worse.
     What it gives is called when it is too late for that: from then on, to the end of the block, they are
-    ignored.
+    ignored. One that is ignored already stays so.
     """
 
     def cancel(number: int, frame: FrameType | None) -> None:
         if _imports(frame):
             _leave(sentence)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
         raise KeyboardInterrupt(sentence)
 
-    with _handled(cancel) as former:
+    former: dict[int, Any] = {}
 
-        def hold() -> None:
-            for number in former:
-                signal.signal(number, signal.SIG_IGN)
+    def hold() -> None:
+        for number in former:
+            signal.signal(number, signal.SIG_IGN)
 
+    if threading.current_thread() is threading.main_thread():  # no other may ask for signals
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                former[number] = signal.signal(number, cancel)
+    try:
         yield hold
-
-
-@contextlib.contextmanager
-def leaving(sentence: str) -> Iterator[None]:
-    """Let them end this process at once, with a sentence: within, there is nothing to put in order."""
-    with _handled(lambda number, frame: _leave(sentence)):
-        yield
+    finally:
+        if former:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        for restored, before in former.items():
+            signal.signal(restored, before)
 
 
 def _leave(sentence: str) -> None:
@@ -82,18 +87,3 @@ def _imports(frame: FrameType | None) -> bool:
             return True
         frame = frame.f_back
     return False
-
-
-@contextlib.contextmanager
-def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[dict[int, Any]]:
-    """Handle the signals that end a process; give what handled them before. One that is ignored stays so."""
-    former: dict[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():  # no other may ask for signals
-        for number in SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                former[number] = signal.signal(number, handler)
-    try:
-        yield former
-    finally:
-        for restored, before in former.items():
-            signal.signal(restored, before)

@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from loop_helpers import beats, write
 
-from device.idle import cancellable, leaving
+from device.idle import cancellable
 from device.slot import pack
 from device.slots import SlotFolder
 
@@ -114,12 +115,25 @@ def test_what_is_interrupted_says_its_sentence_until_it_is_too_late():
             signal.raise_signal(number)
 
 
+def test_what_swallows_the_interruption_is_interrupted_again():
+    swallowed = []
+    with pytest.raises(KeyboardInterrupt, match=r"as it was"), cancellable("as it was"):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            swallowed.append(error)
+        time.sleep(30)
+
+    assert len(swallowed) == 1
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def test_signals_are_handled_afterwards_as_they_were_and_one_that_is_ignored_stays_so():
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         before = [signal.getsignal(number) for number in numbers]
-        with cancellable("a"), leaving("b"), cancellable("c") as hold:
+        with cancellable("a"), cancellable("b") as hold:
             signal.raise_signal(signal.SIGHUP)
             hold()
         assert [signal.getsignal(number) for number in numbers] == before
