@@ -21,7 +21,7 @@ def prepare(home: Path) -> None:
     """Make a box with the demo loops in two slots; what `learn` said of them is kept beside."""
     run(home, "demo", home / "loops")
     for number, folder, voices in LEARNED:
-        words = ("--slot", number, "--voices", voices, "--seed", 1, "--json")
+        words = ("--eager", "--slot", number, "--voices", voices, "--seed", 1, "--json")
         report = run(home, "learn", home / "loops" / folder, *words)
         (home / f"learned-{number}.json").write_text(report)
 

@@ -363,7 +363,8 @@ class Run:
             self.learning = Learning("idle", slot, says=f"cancelled: {_slot(slot)} is as it was.")
         else:
             # Where a single path was refused, why is said as well; of many, `fathom hear` says it.
-            says = " ".join(self._said if len(self._said) < 3 else self._said[-1:])
+            *before, last = self._said or [""]
+            says = "; ".join([*(sentence.rstrip(".") for sentence in before if len(before) == 1), last])
             if status < 0:
                 full = "; is the memory full?" if status == -signal.SIGKILL else ""
                 says = f"learning: ended by signal {-status}{full}; {_slot(slot)} is as it was."

@@ -108,8 +108,8 @@ def test_what_shall_be_learned_is_told_in_the_words_of_fathom_learn(make_learner
     [
         ("sys.exit('nothing to learn')", "nothing to learn"),
         (
-            "print('a: cut short\\nnothing to learn', file=sys.stderr); sys.exit(1)",
-            "a: cut short nothing to learn",
+            "print('a: cut short.\\nnothing to learn.', file=sys.stderr); sys.exit(1)",
+            "a: cut short; nothing to learn.",
         ),
         ("print('a\\nb\\nc\\nlast', file=sys.stderr); sys.exit(1)", "last"),
         ("sys.exit(1)", "learning: ended with status 1 and said nothing."),
