@@ -41,8 +41,8 @@ help: ## this list
 play loops: export FATHOM_HOME := $(FATHOM_HOME)
 
 make_loops = @$(FATHOM) demo "$(FATHOM_HOME)/loops" && touch "$(FATHOM_HOME)/loops/.made"
-learn_drums = @$(FATHOM) learn "$(FATHOM_HOME)/loops/drums" --voices 3 --seed 1
-learn_bass = @$(FATHOM) learn "$(FATHOM_HOME)/loops/bass" --seed 1
+learn_drums = @$(FATHOM) learn --eager "$(FATHOM_HOME)/loops/drums" --voices 3 --seed 1
+learn_bass = @$(FATHOM) learn --eager "$(FATHOM_HOME)/loops/bass" --seed 1
 
 play: setup $(SLOTS) ## learn a dozen loops (once), then play them on the simulated panel (ARGS="--bpm 140")
 	@exec $(FATHOM) play --panel sim $(if $(findstring --slot,$(ARGS)),,--first 1 --first 2) $(ARGS)

@@ -6,19 +6,25 @@ in one sentence; 2: wrong words.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # built in: `signal` takes milliseconds to import
 import os
+import sys
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the same sums everywhere, and no threads beside the engine
+if os.path.basename(sys.argv[0]).startswith("fathom"):  # what comes before `main` leaves nothing behind
+    for number in (_signal.SIGINT, _signal.SIGTERM):
+        if _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, lambda *_: (os.write(2, b"stopped.\n"), os._exit(1)))
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from device.errors import ModelError, SettingsError
+from device.idle import cancellable, give_way
 from device.words import make_parser
 from hw.errors import PanelError
 from training.errors import LoopError
@@ -26,31 +32,33 @@ from training.errors import LoopError
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB = "_display", "_keep", "_patchbay"  # what `play` runs beside it
+DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one `fathom` command and return its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == [DISPLAY_VERB]:
-        words = argparse.Namespace(do=_display, socket=given[1])
-    elif given[:1] == [KEEPER_VERB]:
-        words = argparse.Namespace(do=_keep, socket=given[1], file=given[2])
-    elif given[:1] == [PATCHBAY_VERB]:
-        words = argparse.Namespace(do=_patchbay, system=given[1])
-    else:
-        words = make_parser(VERBS, VERSION).parse_args(given)
     try:
-        return words.do(words)
+        with cancellable("stopped."):
+            words = _words(given)
+            return words.do(words) or DONE
     except (ModelError, SettingsError, PanelError, LoopError) as error:
         _say(str(error))
     except BrokenPipeError:  # who reads the results has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         _say(": ".join(str(part) for part in (error.filename, error.strerror or error) if part))
-    except KeyboardInterrupt:
-        _say("stopped.")
+    except KeyboardInterrupt as stop:
+        _say(str(stop) or "stopped.")
     return FAILED
+
+
+def _words(given: list[str]) -> argparse.Namespace:
+    """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
+    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
+    if given and given[0] in beside:
+        return argparse.Namespace(do=beside[given[0]], rest=given[1:])
+    return make_parser(VERBS, VERSION).parse_args(given)
 
 
 # --- verbs -----------------------------------------------------------------------------------------------
@@ -75,29 +83,34 @@ def _play(words: argparse.Namespace) -> int:
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
         patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
+        learner=[sys.executable, str(Path(__file__)), LEARNER_VERB],
     )
     play(options, _say)
     return DONE
 
 
-def _display(words: argparse.Namespace) -> int:
+def _display(words: argparse.Namespace) -> None:
     from device.terminal import run
 
-    run(Path(words.socket))
-    return DONE
+    run(Path(words.rest[0]))
 
 
 def _keep(words: argparse.Namespace) -> int:
     from device.keeper import run
 
-    return run(Path(words.socket), Path(words.file))
+    return run(*map(Path, words.rest))
 
 
-def _patchbay(words: argparse.Namespace) -> int:
+def _patchbay(words: argparse.Namespace) -> None:
     from device.patching import serve
 
-    serve(words.system)
-    return DONE
+    serve(words.rest[0])
+
+
+def _learner(words: argparse.Namespace) -> None:
+    from device.learner import serve
+
+    serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
 
 
 def _hear(words: argparse.Namespace) -> int:
@@ -174,6 +187,8 @@ def _loops(words: argparse.Namespace) -> int:
 
 
 def _learn(words: argparse.Namespace) -> int:
+    if not words.eager:
+        give_way()
     from device.home import check_file, check_target, load_slot, store
     from device.slot import pack
     from device.slots import write_safely
@@ -182,11 +197,15 @@ def _learn(words: argparse.Namespace) -> int:
     from training.optimise import Recipe
     from training.report import Curves, page
 
-    check_target(words.slot)
+    target = check_target(words.slot)
     if words.report:
         check_file(words.report)
     ears = _ears(words)
-    with _progress(words.json) as progress, Complaints(_say) as complaints:
+    with (
+        cancellable(f"cancelled: slot {target} is as it was.") as hold,
+        _progress(words, target) as progress,
+        Complaints(_say) as complaints,
+    ):
         curves = Curves(progress)
         learned = lesson(
             words.paths,
@@ -198,15 +217,17 @@ def _learn(words: argparse.Namespace) -> int:
             progress=curves,
             heard=complaints,
         )
-    store(words.slot, pack(learned.slot), _say)
+        hold()  # what is learned is written and handed over, whoever changes their mind now
+        progress.write()
+        store(target, pack(learned.slot), _say)
     playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
-        report = {"slot": words.slot, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
+        report = {"slot": target, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
         _print({**report, "playability": learned.slot.summary()["playability"]})
     else:
-        print(f"slot {words.slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
+        print(f"slot {target}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
         print("\n".join(f"  {line}" for line in playability.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
@@ -370,11 +391,11 @@ VERBS = {
 # --- helpers ---------------------------------------------------------------------------------------------
 
 
-def _progress(quiet: bool) -> Any:
-    from training.progress import Bar, Lines, Quiet
+def _progress(words: argparse.Namespace, slot: str) -> Any:
+    from training.progress import Bar, Json, Lines, Quiet
 
-    if quiet:
-        return Quiet()
+    if words.json or words.progress == "json":
+        return Json(slot) if words.progress == "json" else Quiet()
     return Bar() if _is_terminal(sys.stderr) else Lines()
 
 

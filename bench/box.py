@@ -21,7 +21,7 @@ def prepare(home: Path) -> None:
     """Make a box with the demo loops in two slots; what `learn` said of them is kept beside."""
     run(home, "demo", home / "loops")
     for number, folder, voices in LEARNED:
-        words = ("--slot", number, "--voices", voices, "--seed", 1, "--json")
+        words = ("--eager", "--slot", number, "--voices", voices, "--seed", 1, "--json")
         report = run(home, "learn", home / "loops" / folder, *words)
         (home / f"learned-{number}.json").write_text(report)
 
@@ -51,7 +51,7 @@ def environment(home: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def training(home: Path) -> Iterator[None]:
     """A `fathom learn` that trains without end beside whatever is measured."""
-    words = ("learn", home / "loops", "--slot", home / "other.safetensors", "--trainings", ENDLESS)
+    words = ("learn", "--eager", home / "loops", "--slot", home / "other.safetensors", "--trainings", ENDLESS)
     trainer = start(home, *words)
     try:
         time.sleep(UNTIL_TRAINING_S)

@@ -118,6 +118,11 @@ class Box:
         if self.cabling is not None:
             self.cabling.attend(self.player.settings, self.player.beat)
 
+    def attend_learner(self) -> None:
+        """Take in how far the learning is."""
+        if self.desk.learner is not None:
+            self.desk.learner.attend(self.player.numbers, self.player.library)
+
     def announce(self) -> None:
         """Send the number of a slot that comes in as a program change, early by what is set, and once."""
         player = self.player
@@ -141,6 +146,18 @@ class Box:
         waits = "slow" if sync.awaited or sync.held else "off"
         lamps.refresh()
         lamps.set("play", "on" if self.player.playing else waits)
+        lamps.set("learn", self._learning())
         lamps.set("clock", "double" if self.complaints else waits if sync.source == "internal" else "on")
         for voice in range(GATES):
             lamps.set(f"voice{voice + 1}", "on" if self.engine.output.levels[voice] else "off")
+
+    def _learning(self) -> str:
+        """What the lamp of LEARN shows: it works, has something to offer, or has failed."""
+        learner = self.desk.learner
+        if learner is None:
+            return "off"
+        if learner.busy:
+            return "fast"
+        if learner.learning.offered is not None:
+            return "on"
+        return "double" if learner.learning.state == "failed" else "off"

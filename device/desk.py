@@ -14,15 +14,18 @@ from typing import Any, NamedTuple
 from device.clock import NS_PER_MS, playable
 from device.errors import ModelError, SettingsError
 from device.history import GESTURE_NS, History
+from device.learner import Learner, Wanted
 from device.pitch import LANE, MIDDLE_C, OCTAVE
 from device.player import Player
 from device.settings import ACTIONS, FREE, Settings, shown, spec_of
-from device.specs import GATES, KNOB_NAMES, VOICES, Spec
+from device.specs import GATES, KNOB_NAMES, SLOTS, TRAININGS, VOICES, Spec
 from device.tap import Tap
 
 ON = 0.5  # a share of the travel from which a switch is on
 AT_ONCE = 0  # of a change that is one by itself, however soon after another
 TAPS_NS = 4000 * NS_PER_MS  # taps that follow each other so soon are one change
+LOOPS = "loops"  # the folder of a box that LEARN learns from
+HIGHEST_SEED = 2**32 - 1
 ALWAYS = 2**62  # ns: the notes of one recording are one change
 
 
@@ -45,12 +48,13 @@ class Desk:
         self.voice = 0  # the one that is edited
         self.recording: int | None = None  # the voice whose pitch lane takes notes in
         self.changes = 0  # made since the start
+        self.learner: Learner | None = None  # beside the music, where there is one
         self._history: History[Moment] = History()
         self._tap = Tap()
         self._seed: int | None = None  # of the places that `generate` goes through
         self._cv = [0.0] * len(KNOB_NAMES)
         self._recorded: list[int] = []  # semitones, since the recording began or the lane began again
-        self._actions: dict[str, Callable[[], None]] = {
+        self._actions: dict[str, Callable[[], Any]] = {
             "start": transport.start,
             "stop": transport.stop,
             "rewind": transport.rewind,
@@ -62,6 +66,8 @@ class Desk:
             "undo": self.undo,
             "redo": self.redo,
             "tap": self.tap,
+            "train": self.press_learn,
+            "cancel": self.cancel,
         }
 
     # --- by name -----------------------------------------------------------------------------------------
@@ -272,6 +278,58 @@ class Desk:
             ),
             ALWAYS,
         )
+
+    # --- learning ----------------------------------------------------------------------------------------
+
+    def train(
+        self,
+        paths: Sequence[str] = (),
+        slot: int | None = None,
+        voices: int | None = None,
+        seed: int = 1,
+        trainings: int | None = None,
+        eager: bool = False,
+    ) -> str:
+        """Begin to learn loops beside the music, and say so; what is left out, the settings say.
+
+        ModelError says why that cannot be, SettingsError which word is wrong.
+        """
+        if self.learner is None:
+            raise ModelError("train: this box has no control socket, through which it is handed a slot.")
+        settings = self.player.settings
+        given = {"voices": voices, "slot": slot, "seed": seed, "trainings": trainings}
+        for name, low, high in (("slot", 1, SLOTS), ("seed", 0, HIGHEST_SEED), ("trainings", 1, TRAININGS)):
+            value = given[name]
+            if value is not None and not low <= value <= high:
+                raise SettingsError(f"train: {name} = {shown(value)}: expected {low} to {high}")
+        if voices not in (None, 1, 3):
+            raise SettingsError(f"train: voices = {shown(voices)}: expected 1 or 3")
+        for path in paths:
+            if not path or "\0" in path:
+                raise SettingsError(f"train: {shown(path)}: expected a folder or a loop")
+        return self.learner.start(
+            Wanted(
+                list(paths) or [LOOPS],
+                settings.learn_slot if slot is None else slot,
+                voices or int(settings.learn_voices),
+                seed,
+                trainings or settings.learn_trainings,
+                eager,
+            )
+        )
+
+    def cancel(self) -> str:
+        """Learn no longer; where something that was learned is offered, let it lie. Says what comes of it."""
+        return self.learner.cancel() if self.learner else "nothing is being learned."
+
+    def press_learn(self) -> None:
+        """Learn the box's loops; while that goes on cancel it; after it let come in what was learned."""
+        if self.learner and self.learner.busy:
+            self.cancel()
+        elif self.learner and self.learner.learning.offered is not None:
+            self.choose([self.learner.learning.offered])
+        else:
+            self.train()
 
     # --- undo --------------------------------------------------------------------------------------------
 

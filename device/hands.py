@@ -1,8 +1,8 @@
 """The panel's language: what knobs and buttons do, alone and together. Knows no pins and plays nothing.
 
 PLAY starts when it is pressed and stops when it is let go, so that it can be held while knobs turn; SHIFT,
-PLAY and SLOT each give the four knobs a layer of other things to turn. Whether a press is one with SHIFT is
-settled when the button goes down: it does not matter which of the two is let go first.
+PLAY, SLOT and LEARN each give the four knobs a layer of other things to turn. Whether a press is one with
+SHIFT is settled when the button goes down: it does not matter which of the two is let go first.
 """
 
 from __future__ import annotations
@@ -21,17 +21,23 @@ from hw.sim import SimKnobs
 
 TWICE_NS = 400 * NS_PER_MS  # between two presses that are a double one
 REST_NS = 250 * NS_PER_MS  # a knob that moved a shorter time ago is still in the same hand
-LAYERS = ("SHIFT", "PLAY", "SLOT")  # when two are held, the first of them counts
+LAYERS = ("SHIFT", "PLAY", "SLOT", "LEARN")  # when two are held, the first of them counts
 
 # What a button does when it is let go, alone and with SHIFT, if no knob was turned meanwhile ...
 SHORT = {
     ("PLAY", False): "stop",
     ("SLOT", False): "next",
     ("SLOT", True): "undo",
+    ("LEARN", False): "train",
     ("LEARN", True): "generate",
 }
 # ... and when it is held for long. PLAY waits until it is let go: a knob may yet be turned.
-LONG = {("PLAY", False): "rewind", ("SLOT", True): "redo", ("LEARN", True): "home"}
+LONG = {
+    ("PLAY", False): "rewind",
+    ("SLOT", True): "redo",
+    ("LEARN", False): "cancel",
+    ("LEARN", True): "home",
+}
 
 
 @dataclass
@@ -124,6 +130,7 @@ class Hands:
             for press in self._held.values():
                 press.used = True
         layers = {"SHIFT": settings.shift, "PLAY": settings.play_layer, "SLOT": settings.slot_layer}
+        layers["LEARN"] = settings.learn_layer
         return layers.get(layer, KNOB_NAMES)
 
     # --- buttons -----------------------------------------------------------------------------------------

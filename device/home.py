@@ -93,14 +93,19 @@ def number_of(word: str) -> int:
     return int(word)
 
 
-def check_target(word: str) -> None:
-    """Raise before any work is done where a slot could not be written: a number, a name, rights."""
+def check_target(word: str) -> str:
+    """Where a slot is to be written: a number, of `free` the first that holds nothing, or a file.
+
+    Raises before any work is done where that cannot be: a number, a name, rights.
+    """
+    word = _free() if word == "free" else word
     path = Path(word)
     if is_number(word.removeprefix("-")):
         path = slot_folder().path(int(word))
     elif "/" not in word and "." not in word:
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")
     check_file(path)
+    return word
 
 
 def check_file(path: Path) -> None:
@@ -110,6 +115,14 @@ def check_file(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
+
+
+def _free() -> str:
+    filled = slot_folder().filled()
+    for number in range(1, SLOTS + 1):
+        if number not in filled:
+            return str(number)
+    raise ModelError(f"slot free: all {SLOTS} slots are filled; name one: what it holds is kept beside it.")
 
 
 def load_slot(word: str) -> Slot:

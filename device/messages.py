@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args
 
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from device.errors import SettingsError
+from device.learner import Learning
 from device.settings import spec_of
 from device.specs import BOX_SPECS, KNOB_NAMES
 
@@ -131,6 +133,24 @@ class Learn(Message, tag="learn", frozen=True):
     target: str = ""
 
 
+class Train(Message, tag="train", frozen=True):
+    """Learn loops into a slot beside the music; what is left out, the settings say.
+
+    Paths that begin at no root lie in the box's folder; without any, its loops are learned.
+    """
+
+    paths: Annotated[list[str], Meta(max_length=64)] = []
+    slot: int | None = None
+    voices: int | None = None
+    seed: int = 1
+    trainings: int | None = None
+    eager: bool = False
+
+
+class Cancel(Message, tag="cancel", frozen=True):
+    """Learn no longer; where something that was learned is offered, let it lie."""
+
+
 class Memory(Message, tag="memory", frozen=True):
     """Ask for what has been changed by hand, as it is kept over night."""
 
@@ -172,6 +192,8 @@ Request = (
     | Tap
     | Record
     | Learn
+    | Train
+    | Cancel
     | Load
     | State
     | Memory
@@ -193,7 +215,12 @@ def from_words(words: Sequence[str]) -> dict[str, Any]:
     >>> from_words(["nudge", "voices.density", "-0.1"])
     {'do': 'nudge', 'key': 'voices.density', 'by': -0.1}
     """
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in word):
+            raise SettingsError(f"{word!r}: not a text in UTF-8; a file of that name must be renamed first")
     first, rest = words[0], [_value(word) for word in words[1:]]
+    if first == "train":
+        return _train(words[1:])
     if first in ("slot", "slots"):
         return {"do": "slots", "slots": rest} if rest else {"do": "get", "key": "slots"}
     if (kind := KINDS.get(first)) and not (rest and first in BOX_SPECS):  # `home` is both
@@ -210,6 +237,25 @@ def from_words(words: Sequence[str]) -> dict[str, Any]:
         return {"do": "get", "key": first}
     value = rest if len(rest) > 1 or (several and not isinstance(rest[0], list)) else rest[0]
     return {"do": "set", "key": first, "value": value}
+
+
+def _train(words: Sequence[str]) -> dict[str, Any]:
+    """What is to be learned: paths, and names with their number.
+
+    >>> _train(["/loops", "slot", "3", "voices", "3"])
+    {'do': 'train', 'paths': ['/loops'], 'slot': 3, 'voices': 3}
+    """
+    message: dict[str, Any] = {"do": "train", "paths": []}
+    left = iter(words)
+    for word in left:
+        if word in Train.__struct_fields__[1:]:
+            value = next(left, "")
+            if not value:
+                raise SettingsError(f"train: {word}, expected a number after it")
+            message[word] = _value(value)
+            continue
+        message["paths"].append(os.path.abspath(word))  # the box is somewhere else
+    return message
 
 
 def _value(word: str) -> Any:
@@ -260,6 +306,7 @@ class Published(msgspec.Struct, frozen=True):
     learning: str = ""  # what the next control change will move
     learned: str = ""  # what was learned last, in a sentence
     changes: int = 0  # made since the start
+    learner: Learning = Learning()  # how far the learning beside the music is
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

@@ -11,6 +11,7 @@ fixed-point multiplier written as a float64).
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,12 +65,29 @@ class IntegerNetwork:
     """
 
     def __init__(self, layers: list[Dense], input_low: int, input_high: int, name: str = "network"):
+        for _ in self._made(layers, input_low, input_high, name):
+            pass
+
+    @classmethod
+    def in_pieces(
+        cls, layers: list[Dense], input_low: int, input_high: int, name: str = "network"
+    ) -> Generator[None, None, IntegerNetwork]:
+        """The same, with pauses between small pieces of work: for who may not be held up."""
+        network = object.__new__(cls)
+        yield from network._made(layers, input_low, input_high, name)
+        return network
+
+    def _made(self, layers: list[Dense], input_low: int, input_high: int, name: str) -> Iterator[None]:
         self.layers = tuple(layers)
         self.input_low = input_low
         self.input_high = input_high
         self.name = name
-        self._check()
-        self.matrices = tuple(matrix_of(layer) for layer in layers)
+        yield from self._check()
+        matrices = []
+        for layer in layers:
+            matrices.append(matrix_of(layer))
+            yield
+        self.matrices = tuple(matrices)
         self._steps = [
             (matrix[:-1], matrix[-1], layer.scale.astype(np.float64), float(layer.low), float(layer.high))
             for layer, matrix in zip(layers, self.matrices, strict=True)
@@ -100,7 +118,7 @@ class IntegerNetwork:
             x = y.astype(np.float32)
         return y
 
-    def _check(self) -> None:
+    def _check(self) -> Iterator[None]:
         largest = max(abs(self.input_low), abs(self.input_high))
         for index, layer in enumerate(self.layers):
             if index and layer.inputs != self.layers[index - 1].outputs:
@@ -116,6 +134,7 @@ class IntegerNetwork:
                     "it would not be exact. Learn the slot again."
                 )
             largest = max(abs(layer.low), abs(layer.high))
+            yield
 
 
 def matrix_of(layer: Dense) -> np.ndarray:

@@ -21,6 +21,7 @@ from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
 from device.keeper import recall, save
+from device.learner import Learner
 from device.memory import Memory, digest, pack
 from device.patching import Patching
 from device.pattern import BEATS_PER_BAR
@@ -63,6 +64,7 @@ class Options:
     display: Sequence[str] | None = None  # command of the live display; None: none
     patchbay: Sequence[str] | None = None  # command of the patch bay; None: MIDI is connected by hand
     keeper: Sequence[str] | None = None  # command of the state keeper; None: nothing is remembered
+    learner: Sequence[str] | None = None  # command of what starts the learning; None: nothing is learned here
 
 
 def play(options: Options, say: Callable[[str], None]) -> None:
@@ -113,6 +115,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
                 _connect(box, options.patchbay, stack)
             if remote:
                 stack.enter_context(_keeper(options.keeper, remote, box, say))
+            if remote and options.learner:
+                _teach(box, options.learner, stack)
             if remote and options.display:
                 stack.enter_context(_display(options.display, remote))
                 panel.notes += claim()
@@ -184,6 +188,13 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
     box.cabling = Cabling(box.panel, engine.output, box.player.settings, start)
     stack.callback(box.cabling.close)
     engine.slack.jobs.append(Job(box.attend_cables, every_ms=100, worst_us=500))
+
+
+def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> None:
+    """Let loops be learned beside the music."""
+    learner = box.desk.learner = Learner(command, home.home().absolute(), home.slot_folder().folder)
+    stack.callback(learner.close)
+    box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
 
 
 def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:

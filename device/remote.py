@@ -1,7 +1,8 @@
 """The control socket: takes messages from other processes, without ever waiting for one. Plays nothing.
 
 Each pass does a bounded piece of work: one new client, one read and one write a client, a few answers in
-turn. A client that sends nonsense is told so; one that sends without end or never reads is dropped.
+turn, some pieces of a slot that is handed over. A client that sends nonsense is told so; one that sends
+without end or never reads is dropped.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import errno
 import os
 import select
 import socket
+from collections import deque
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -18,14 +21,16 @@ import msgspec
 from device import messages
 from device.box import Box
 from device.errors import ModelError, SettingsError
+from device.learner import Learning
 from device.messages import Answer, Published
 from device.output import JACK_OF
 from device.sequencer import silent
-from device.slot import unpack
+from device.slot import Slot, unpacking
 from device.specs import KNOB_NAMES
 from hw.errors import PanelError
 
 PIECE = 64 * 1024  # bytes read from one client in one pass
+ENOUGH_NS = 300_000  # spent in one pass on a slot that is handed over; one piece more may take as long
 MOST_LINES = 4  # answered in one pass, over all clients
 MOST_CLIENTS = 16
 MOST_UNSENT = 256 * 1024  # bytes a client may leave unread before it is dropped
@@ -43,6 +48,7 @@ class Client:
         self.received = bytearray()
         self.unsent = b""
         self.watching = False
+        self.loads = False  # a slot that it handed over is being taken in: that is answered before all else
 
     def send(self, answer: Answer) -> None:
         self.unsent += encode(answer) + b"\n"
@@ -56,6 +62,7 @@ class Remote:
         self.path = path
         self.clients: list[Client] = []
         self._passes = 0
+        self._loading: deque[tuple[Client, int, Generator[None, None, Slot]]] = deque()
         self.listener = _listen(path)
         self._arrivals = select.poll()
         self._arrivals.register(self.listener, select.POLLIN)
@@ -73,6 +80,7 @@ class Remote:
             except (ConnectionError, OSError):
                 self._drop(client)
         self.clients = self.clients[1:] + self.clients[:1]  # the next pass begins with the next client
+        self._load()
 
     def _take(self, connection: socket.socket) -> None:
         if len(self.clients) == MOST_CLIENTS:  # the one that has been silent longest makes room
@@ -88,6 +96,32 @@ class Remote:
             for client in watchers:
                 client.send(answer)
 
+    def _load(self) -> None:
+        """Take in a slot that was handed over, piece by piece; its client is answered in the end."""
+        if not self._loading:
+            return
+        client, number, pieces = self._loading.popleft()
+        now = self.box.engine.time.now
+        enough = now() + ENOUGH_NS
+        try:
+            while now() < enough:
+                next(pieces)
+        except StopIteration as done:
+            answer = self._loaded(number, done.value)
+        except ModelError as error:
+            answer = Answer(False, error=str(error))
+        else:
+            self._loading.appendleft((client, number, pieces))
+            return
+        client.loads = False
+        client.send(answer)
+
+    def _loaded(self, number: int, slot: Slot) -> Answer:
+        try:
+            return Answer(True, says=self.box.player.load(number, slot))
+        except ModelError as error:
+            return Answer(False, error=str(error))
+
     def close(self) -> None:
         for client in list(self.clients):
             self._drop(client)
@@ -97,6 +131,8 @@ class Remote:
     def _receive(self, client: Client, most: int) -> int:
         """Answer at most so many lines of a client; return how many. Reads on only when none is left."""
         answered = 0
+        if client.loads:
+            return 0
         if b"\n" not in client.received:
             if len(client.received) > messages.LONGEST:
                 raise ConnectionResetError
@@ -113,8 +149,10 @@ class Remote:
             line = bytes(client.received[:end])
             del client.received[: end + 1]
             answered += 1
-            if line.strip():
-                client.send(self._answer(client, line))
+            if line.strip() and (answer := self._answer(client, line)):
+                client.send(answer)
+            if client.loads:
+                break
         return answered
 
     def _send(self, client: Client) -> None:
@@ -128,7 +166,7 @@ class Remote:
         client.connection.close()
         self.clients.remove(client)
 
-    def _answer(self, client: Client, line: bytes) -> Answer:
+    def _answer(self, client: Client, line: bytes) -> Answer | None:
         if len(line) > messages.LONGEST_PLAIN and b'"load"' not in line[:100]:
             most = messages.LONGEST_PLAIN
             return Answer(False, error=f"message of {len(line)} bytes, expected at most {most}.")
@@ -139,7 +177,8 @@ class Remote:
         except (ModelError, SettingsError, PanelError) as error:
             return Answer(False, error=str(error))
 
-    def _do(self, client: Client, message: messages.Request) -> Answer:
+    def _do(self, client: Client, message: messages.Request) -> Answer | None:
+        """Do what a message says; None where the answer comes later."""
         box = self.box
         desk, sync = box.desk, box.sync
         match message:
@@ -168,13 +207,19 @@ class Remote:
             case messages.Slots(numbers):
                 desk.choose(numbers)
             case messages.Load(number, blob):
-                return Answer(True, says=box.player.load(number, unpack(blob, f"slot {number}")))
+                client.loads = True
+                self._loading.append((client, number, unpacking(blob, f"slot {number}")))
+                return None
             case messages.Hold(held):
                 desk.hold(held)
             case messages.Record(voice):
                 desk.record(None if voice is None else voice - 1)
             case messages.Learn(target):
                 box.controls.learn(target)
+            case messages.Train(paths, slot, voices, seed, trainings, eager):
+                return Answer(True, says=desk.train(paths, slot, voices, seed, trainings, eager))
+            case messages.Cancel():
+                return Answer(True, says=desk.cancel())
             case messages.Memory():
                 return Answer(True, memory=box.memory())
             case messages.State():
@@ -205,6 +250,7 @@ def state_of(box: Box) -> Published:
         learning=box.controls.learning,
         learned=box.controls.learned,
         changes=desk.changes,
+        learner=desk.learner.learning if desk.learner else Learning(),
         slots=player.ensemble.names,
         waiting=player.waiting,
         hits=pattern.hits.astype(int).tolist(),

@@ -29,7 +29,10 @@ VOICE_NUMBERS = tuple(str(voice + 1) for voice in range(VOICES))
 # General MIDI's drum map: kick, snare, closed and open hi-hat; then low tom, high tom, clap, side stick,
 # crash, ride, tambourine, cowbell, high and low bongo, maracas, claves.
 NOTES = (36, 38, 42, 46, 45, 50, 39, 37, 49, 51, 54, 56, 60, 61, 70, 75)
-ACTIONS = ("start", "stop", "rewind", "panic", "next", "generate", "home", "hold", "undo", "redo", "tap")
+ACTIONS = (
+    *("start", "stop", "rewind", "panic", "next", "generate", "home", "hold", "undo", "redo", "tap"),
+    *("train", "cancel"),
+)
 CHANNEL_NUMBERS = tuple(str(channel) for channel in range(1, 17))
 LONGEST_WORD = 100  # characters of a name in the settings
 FREE = "-"  # a place of a layer that turns nothing
@@ -98,6 +101,10 @@ class Settings:
     shift: tuple[str, ...] = ("voices.density", "voices.length", "voices.groove", "bpm")
     play_layer: tuple[str, ...] = ("voice", "edit.length", "edit.divide", "edit.gate")
     slot_layer: tuple[str, ...] = ("slot", "edit.rotate", "edit.probability", "edit.ratchet")
+    learn_layer: tuple[str, ...] = ("learn_slot", "learn_trainings", "learn_voices", "-")
+    learn_slot: int = 0
+    learn_trainings: int = 1
+    learn_voices: str = "1"
     home: tuple[float, ...] = (0.5,) * 4
     cv: tuple[str, ...] = ("unipolar",) * 4
     cv_amount: tuple[float, ...] = (1.0,) * 4
@@ -129,7 +136,7 @@ class Settings:
                 return _with(self, slots=_slots(value))
             _known(name, BOX_SPECS, name)
             checked = _checked(key, value, BOX_SPECS[name])
-            if name in ("shift", "play_layer", "slot_layer"):
+            if name in ("shift", "play_layer", "slot_layer", "learn_layer"):
                 for target in checked:
                     check_target(target, key)
             return _with(self, **{name: checked})

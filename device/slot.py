@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,13 +142,23 @@ def pack(slot: Slot) -> bytes:
 
 def unpack(blob: bytes, name: str) -> Slot:
     """The slot that the bytes of a file hold. Raises ModelError with one sentence that begins with `name`."""
+    pieces = unpacking(blob, name)
+    while True:
+        try:
+            next(pieces)
+        except StopIteration as done:
+            return done.value
+
+
+def unpacking(blob: bytes, name: str) -> Generator[None, None, Slot]:
+    """The same, with pauses between small pieces of work: for who may not be held up."""
     try:
-        return _unpack(blob, name)
+        return (yield from _unpacking(blob, name))
     except ModelError as error:
         raise ModelError(f"{name}: {error}") from None
 
 
-def _unpack(blob: bytes, name: str) -> Slot:
+def _unpacking(blob: bytes, name: str) -> Generator[None, None, Slot]:
     if len(blob) > LARGEST:
         raise ModelError(f"{len(blob)} bytes, expected at most {LARGEST}: not a slot of Fathom.")
     try:
@@ -156,11 +167,17 @@ def _unpack(blob: bytes, name: str) -> Slot:
         raise ModelError(
             f"not a whole slot file ({error}). Copy it again, or learn the slot again."
         ) from None
+    yield
     envelope, about = _about(_metadata(blob))
-    if envelope.digest != digest(bytes(envelope.about), tensors):
+    yield
+    sha = hashlib.sha256(bytes(envelope.about))
+    for tensor in _in_order(tensors):
+        sha.update(tensor)
+        yield
+    if envelope.digest != sha.hexdigest():
         raise ModelError("damaged: it does not hold what was written. Copy it again, or undo it.")
-    decoder = _network("decoder", tensors, about, -LATENT_LIMIT, LATENT_LIMIT)
-    encoder = _network("encoder", tensors, about, -FULL, FULL)
+    decoder = yield from _network("decoder", tensors, about, -LATENT_LIMIT, LATENT_LIMIT)
+    encoder = yield from _network("encoder", tensors, about, -FULL, FULL)
     voices, takes = about.voices, len(about.takes)
     _expect("encoder", (encoder.inputs, encoder.outputs), (HEADS * voices * STEPS, KNOBS))
     hits = _tensor(tensors, "takes.hits", np.uint8, (takes, voices, STEPS)).astype(bool)
@@ -178,10 +195,16 @@ def _unpack(blob: bytes, name: str) -> Slot:
 def digest(about: bytes, tensors: dict[str, np.ndarray]) -> str:
     """SHA-256 of metadata and tensors: what is read is what was written."""
     sha = hashlib.sha256(about)
-    for name in sorted(tensors):
-        sha.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
-        sha.update(np.ascontiguousarray(tensors[name]).tobytes())
+    for tensor in _in_order(tensors):
+        sha.update(tensor)
     return sha.hexdigest()
+
+
+def _in_order(tensors: dict[str, np.ndarray]) -> Iterator[bytes]:
+    """What of each tensor is digested."""
+    for name in sorted(tensors):
+        head = f"{name} {tensors[name].dtype} {tensors[name].shape}\n"
+        yield head.encode() + np.ascontiguousarray(tensors[name]).tobytes()
 
 
 def _metadata(blob: bytes) -> str:
@@ -212,7 +235,9 @@ def _about(text: str) -> tuple[_Envelope, About]:
     return envelope, about
 
 
-def _network(kind: str, tensors: dict[str, np.ndarray], about: About, low: int, high: int) -> IntegerNetwork:
+def _network(
+    kind: str, tensors: dict[str, np.ndarray], about: About, low: int, high: int
+) -> Generator[None, None, IntegerNetwork]:
     ranges = about.ranges.get(kind, [])
     if not 1 <= len(ranges) <= MOST_LAYERS:
         raise ModelError(
@@ -232,7 +257,8 @@ def _network(kind: str, tensors: dict[str, np.ndarray], about: About, low: int, 
         if not -OUTPUT_LIMIT <= least < most <= OUTPUT_LIMIT:
             raise ModelError(f"{kind}.{index} gives {least}..{most}, expected within +-{OUTPUT_LIMIT}.")
         layers.append(Dense(weight, bias, scale, least, most))
-    return IntegerNetwork(layers, low, high, kind)
+        yield
+    return (yield from IntegerNetwork.in_pieces(layers, low, high, kind))
 
 
 def _tensor(

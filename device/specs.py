@@ -11,6 +11,7 @@ from device.pitch import LANE, SCALES
 VOICES = 16  # that can play at once; those past the fourth have no gate and play MIDI alone
 GATES = 4  # jacks for voices on the panel
 SLOTS = 16  # on the panel
+TRAININGS = 16  # at the most, of which the best is kept
 PORTS = 4  # MIDI outputs, and inputs
 KNOB_NAMES = ("A", "B", "C", "D")
 CONTROLLERS = 120  # MIDI control changes; those from 120 on are mode messages
@@ -73,6 +74,10 @@ BOX_SPECS = {
     "shift": Spec(str, 0, 0, "", "settings that A B C D turn while SHIFT is held", least=4, most=4),
     "play_layer": Spec(str, 0, 0, "", "settings that A B C D turn while PLAY is held", least=4, most=4),
     "slot_layer": Spec(str, 0, 0, "", "settings that A B C D turn while SLOT is held", least=4, most=4),
+    "learn_layer": Spec(str, 0, 0, "", "settings that A B C D turn while LEARN is held", least=4, most=4),
+    "learn_slot": Spec(int, 0, SLOTS, "", "slot that LEARN learns into; 0: the next that is free"),
+    "learn_trainings": Spec(int, 1, TRAININGS, "", "trainings, of which the best is kept"),
+    "learn_voices": _word("voices that are learned: all hits as one, or low, mid and high", "1", "3"),
     "home": Spec(float, 0, 1, "", "where `home` puts the four knobs", least=4, most=4),
     "cv": Spec(
         str, 0, 0, "", "how each CV is added to its knob", ("off", "unipolar", "bipolar"), least=4, most=4

@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from device.client import watch
+from device.learner import BUSY, Learning
 from device.messages import Answer, Published
 from device.pattern import STEPS, STEPS_PER_BEAT
 from device.specs import GATES, KNOB_NAMES
@@ -51,12 +52,14 @@ WORDS = {
     "H": "home",
     "u": "undo",
     "U": "redo",
+    "l": "train",
+    "L": "cancel",
 }
 HELP = (
     "q w e r  knobs up    a s d f  down    [ ]  density    - +  tempo    t  tap\n"
     "space  start, stop   0  to the top    1-9  slot       n  next       x  panic\n"
     "g  generate   H  home   h  hold   u U  undo, redo     c v b m  mute voices 1-4\n"
-    "ctrl-c  end"
+    "l  learn the loops      L  cancel that     ctrl-c  end"
 )
 CLOCKS = {"internal": "its own clock", "midi": "MIDI clock", "jack": "the clock jack", "link": "Ableton Link"}
 LED = ("midi", "jack", "link")
@@ -74,7 +77,7 @@ def run(path: Path) -> None:
     decode = msgspec.json.Decoder(Answer).decode
     console = Console()
     with _keys() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
-        error, shown, learned = "", 0.0, ""
+        error, shown, learned, taught = "", 0.0, "", ""
         heard: list[Any] = [connection, sys.stdin]
         while True:
             ready = select.select(heard, [], [])[0]
@@ -97,6 +100,9 @@ def run(path: Path) -> None:
                 if answer.state.learned not in ("", learned):
                     error, shown = answer.state.learned, SHOWN_S
                 learned = answer.state.learned
+                if answer.state.learner.says not in ("", taught):
+                    error, shown = answer.state.learner.says, SHOWN_S
+                taught = answer.state.learner.says
                 screen = draw(answer.state, error if shown > 0 else "", console.width, console.height)
                 live.update(screen, refresh=True)
 
@@ -167,7 +173,22 @@ def _doings(state: Published) -> list[str]:
     doings = [f"voice {state.recording} takes notes"] if state.recording else []
     if state.learning:
         doings.append(f"turn what is to move {state.learning}")
+    learner = state.learner
+    if learner.state in BUSY:
+        doings.append(_lesson(learner))
+    elif learner.offered is not None:
+        doings.append(f"slot {learner.offered} is learned; choose it to hear it")
     return doings
+
+
+def _lesson(learner: Learning) -> str:
+    """How far the learning is."""
+    of = f" {learner.training} of {learner.trainings}" if learner.state == "training" else ""
+    loss = f", loss {learner.loss:.4f}" if learner.loss is not None else ""
+    full = round(learner.progress * 10)
+    slot = "learning" if learner.slot is None else f"slot {learner.slot}"
+    bar = "━" * full + "─" * (10 - full)
+    return f"{slot}: {learner.state}{of}{loss}  {bar} {learner.progress:4.0%}"
 
 
 def _voices(state: Published, room: int) -> Table:

@@ -84,13 +84,15 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
 
     learn = _verb(verbs, "learn", do, "turn loops into a slot")
     learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
-    learn.add_argument("--slot", required=True, metavar="S", help="slot number or file")
+    learn.add_argument("--slot", required=True, metavar="S", help="slot number, `free` (the next), or file")
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
     learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
     _add_ears(learn)
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
     learn.add_argument("--report", type=Path, metavar="FILE.html", help="write a page on what was learned")
+    learn.add_argument("--eager", action="store_true", help="do not give way to what else runs")
+    learn.add_argument("--progress", choices=("auto", "json"), default="auto", help="on stderr")
     learn.add_argument("--json", action="store_true", help="one object a line")
 
     decode = _verb(verbs, "decode", do, "patterns for knob positions")
@@ -139,7 +141,8 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
         metavar="WORD",
         help="start, stop, toggle, rewind, next, undo, redo, hold, generate, home, tap, panic, quit, state; "
         "a setting and its value (bpm 140; voice.1.density 0.7; A 0.25; slot 3), or alone, to be told it; "
-        "learn, and what the next control change is to move; or a JSON message (docs/formats.md)",
+        "learn, and what the next control change is to move; train FOLDER slot 3; cancel; "
+        "or a JSON message (docs/formats.md)",
     )
 
     demo = _verb(verbs, "demo", do, "make a dozen demo loops")

@@ -247,15 +247,6 @@ def test_shift_and_learn_generate_and_for_long_go_home(box):
     assert box.desk.knobs == [0.5] * 4
 
 
-def test_learn_alone_does_nothing_yet(box):
-    before = box.desk.changes
-
-    tip(box, "LEARN")
-    lean_on(box, "LEARN")
-
-    assert box.desk.changes == before
-
-
 def test_shift_twice_freezes_and_twice_again_lets_go(box):
     for held in (True, False):
         tip(box, "SHIFT")

@@ -81,8 +81,19 @@ def test_a_slot_that_cannot_be_written_is_refused_before_any_work(home, word):
 
 
 def test_a_target_that_can_be_written_is_let_through(home, tmp_path):
-    places.check_target("16")
-    places.check_target(str(tmp_path / "new" / "mine.safetensors"))
+    for word in ("16", str(tmp_path / "new" / "mine.safetensors")):
+        assert places.check_target(word) == word
+
+
+def test_a_free_target_is_the_first_number_that_holds_nothing(home, slot):
+    for number in (1, 2, 4):
+        places.slot_folder().save(number, pack(slot))
+    assert places.check_target("free") == "3"
+
+    for number in range(1, 17):
+        places.slot_folder().path(number).write_bytes(b"damaged, and perhaps dear to someone")
+    with pytest.raises(ModelError, match="all 16 slots are filled; name one"):
+        places.check_target("free")
 
 
 def test_a_word_that_is_no_number_is_refused_where_a_number_is_needed():

@@ -1,6 +1,7 @@
+import json
 import threading
 
-from training.progress import Bar, Lines, Quiet
+from training.progress import Bar, Json, Lines, Quiet
 
 
 def test_lines_are_a_tenth_apart(capsys):
@@ -30,3 +31,20 @@ def test_quiet_says_nothing(capsys):
         progress("training", 1, 1, 0.5)
 
     assert capsys.readouterr() == ("", "")
+
+
+def test_for_another_program_every_line_is_an_object_and_the_last_of_each_thing_is_said(capsys):
+    with Json("3") as progress:
+        for loop in range(1, 4):
+            progress("hearing", loop, 3, None)
+        for epoch in range(1, 1001):
+            progress("training", epoch, 1000, 1 / epoch)
+        progress("held-out", 1, 2, float("nan"))
+
+    rows = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert rows[0] == {"slot": "3", "what": "hearing", "done": 0, "total": 0, "loss": None}
+    assert {"slot": "3", "what": "hearing", "done": 3, "total": 3, "loss": None} in rows
+    assert {"slot": "3", "what": "training", "done": 1, "total": 1000, "loss": 1.0} in rows
+    assert {"slot": "3", "what": "training", "done": 1000, "total": 1000, "loss": 0.001} in rows
+    assert rows[-1] == {"slot": "3", "what": "held-out", "done": 1, "total": 2, "loss": None}
+    assert len(rows) < 100

@@ -1,4 +1,6 @@
 import base64
+import contextlib
+import itertools
 import json
 import socket
 import threading
@@ -8,7 +10,7 @@ from conftest import pattern, play_pattern, run_until
 
 from device.client import call
 from device.messages import LONGEST
-from device.remote import MOST_CLIENTS, MOST_LINES, Remote
+from device.remote import ENOUGH_NS, MOST_CLIENTS, MOST_LINES, Remote
 from device.slot import pack
 from hw.errors import PanelError
 
@@ -57,6 +59,37 @@ def test_start_stop_turn_and_set_do_what_they_say(box):
     assert engine.player.playing
     assert engine.panel.knobs.values[1] == 0.75
     assert engine.player.settings.voices[0].note == 40
+
+
+def test_a_slot_is_taken_in_piece_by_piece_while_others_are_answered(box, other_slot, monkeypatch):
+    engine, remote = box
+    now = itertools.count(0, ENOUGH_NS // 2)  # every look at the clock finds that time has passed
+    monkeypatch.setattr(engine.time, "now", lambda: next(now))
+    blob = base64.b64encode(pack(other_slot)).decode()
+    with socket.socket(socket.AF_UNIX) as learner, socket.socket(socket.AF_UNIX) as other:
+        heard = {learner: b"", other: b""}
+        for client in heard:
+            client.connect(str(remote.path))
+            client.setblocking(False)
+        load = json.dumps({"do": "load", "slot": 1, "blob": blob}).encode()
+        asked = 0
+        learner.sendall(load + b'\n{"do": "get", "key": "bpm"}\n')
+        for _ in range(200):
+            if heard[other].count(b"\n") == asked:
+                other.sendall(b'{"do": "get", "key": "voice"}\n')
+                asked += not heard[learner]
+            remote.serve()
+            for client in heard:
+                with contextlib.suppress(BlockingIOError):
+                    heard[client] += client.recv(1 << 20)
+
+    first, second = heard[learner].splitlines()
+    assert json.loads(first) == {
+        "ok": True,
+        "says": "slot 1 comes in on the next bar line of the box that plays.",
+    }
+    assert json.loads(second) == {"ok": True, "value": 120.0}
+    assert asked > 5, "so often was another client answered before the slot was in"
 
 
 def test_the_state_says_what_plays(box, slot):

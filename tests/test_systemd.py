@@ -35,6 +35,10 @@ def test_the_unit_gives_the_engine_no_more_rights_than_it_needs(analyze):
     assert exposure <= HIGHEST_EXPOSURE
 
 
+def test_a_learning_that_is_killed_for_its_memory_does_not_end_the_box():
+    assert "\nOOMPolicy=continue\n" in UNIT.read_text()
+
+
 def test_the_engine_may_ask_for_realtime_priority_and_locked_memory():
     text = UNIT.read_text()
 

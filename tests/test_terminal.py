@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from device import messages
+from device.learner import Learning
 from device.messages import Published
 from device.slot import pack
 from device.slots import SlotFolder
@@ -84,6 +85,27 @@ def test_the_display_fits_a_terminal_of_80_columns_and_24_lines():
     assert max(map(len, text.splitlines())) <= 80
     assert len(text.splitlines()) <= 24
     assert text.splitlines()[-1].startswith("· MIDI: there is none")
+
+
+@pytest.mark.parametrize(
+    ("learner", "said"),
+    [
+        (Learning("hearing"), "» learning: hearing  ──────────   0%"),
+        (
+            Learning("training", 3, 0.52, 0.03125, 2, 3),
+            "» slot 3: training 2 of 3, loss 0.0312  ━━━━━─────  52%",
+        ),
+        (Learning("measuring", 3, 0.9, 0.01, 3, 3), "» slot 3: measuring, loss 0.0100  ━━━━━━━━━─  90%"),
+        (Learning("done", 3, 1.0, offered=3), "» slot 3 is learned; choose it to hear it"),
+    ],
+)
+def test_how_far_the_learning_is_is_shown(learner, said):
+    assert said in seen(replace(STATE, learner=learner), width=80, height=24).splitlines()
+
+
+@pytest.mark.parametrize("state", ["idle", "done", "failed"])
+def test_nothing_is_shown_of_a_learning_that_is_over(state):
+    assert "»" not in seen(replace(STATE, learner=Learning(state, 3)))
 
 
 @pytest.mark.parametrize(("height", "shown"), [(24, 8), (30, 14), (32, 16), (60, 16), (10, 4)])

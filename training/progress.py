@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 import time
 from typing import Any, Self
 
 REFRESH_S = 0.1
+JSON_S = 0.1  # between two lines for another program
 
 
 class Quiet:
@@ -20,6 +23,9 @@ class Quiet:
 
     def __call__(self, what: str, done: int, total: int, loss: float | None) -> None:
         """So much of `what` is done: loops, which have no loss, or epochs."""
+
+    def write(self) -> None:
+        """What was learned is written now: it is too late to cancel."""
 
 
 class Lines(Quiet):
@@ -35,6 +41,32 @@ class Lines(Quiet):
             self._tenth = tenth
             unit, shown = ("loop", "") if loss is None else ("epoch", f", loss {loss:.4f}")
             print(f"{what}: {unit} {done} of {total}{shown}", file=sys.stderr, flush=True)
+
+
+class Json(Quiet):
+    """For another program: one object a line, at most ten a second, and the first and last of each thing."""
+
+    def __init__(self, slot: str) -> None:
+        self._slot = slot
+        self._what = ""
+        self._next_s = 0.0
+
+    def __enter__(self) -> Self:
+        self("hearing", 0, 0, None)
+        return self
+
+    def __call__(self, what: str, done: int, total: int, loss: float | None) -> None:
+        now = time.monotonic()
+        if what == self._what and done < total and now < self._next_s:
+            return
+        self._what, self._next_s = what, now + JSON_S
+        shown = None if loss is None or not math.isfinite(loss) else round(loss, 5)
+        row = {"slot": self._slot, "what": what, "done": done, "total": total, "loss": shown}
+        if sys.stderr is not None:
+            print(json.dumps(row), file=sys.stderr, flush=True)
+
+    def write(self) -> None:
+        self("writing", 0, 1, None)
 
 
 class Bar(Quiet):
