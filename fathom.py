@@ -234,7 +234,7 @@ def _learn(words: argparse.Namespace) -> int:
     if words.report:
         trainings = curves.trainings(words.seed, learned.slot)
         known = (learned.corpus.takes, learned.heard, trainings, learned.rejected, learned.seconds)
-        write_safely(words.report, page(load_slot(words.slot), *known).encode())
+        write_safely(words.report, page(load_slot(target), *known).encode())
         _say(f"what was learned is shown in {words.report}.")
     return DONE
 

@@ -431,7 +431,7 @@ def due(old, new, line, until):
     for step in range(until):
         pattern = (new if step >= line * 16 else old).decoder.decode([0.5] * 4).pattern()
         if pattern.hits[0][step % 32]:
-            found.append(round((step + pattern.offsets[0][step % 32]) / 4, 3))
+            found.append((step + pattern.offsets[0][step % 32]) / 4)
     return found
 
 
@@ -455,14 +455,14 @@ def test_a_slot_is_learned_while_it_plays_and_comes_in_on_a_bar_line(home, folde
     assert folder.previous(1).read_bytes() == before
     new = folder.load(1)
     assert new.about.takes == ["a-120bpm.wav", "b-120bpm.wav", "c-120bpm.wav"]
-    played = [round(beat, 3) for beat in hits_of(tmp_path / "t")]
+    played = hits_of(tmp_path / "t")
     steps = int(played[-1] * 4) + 1
     lost = health["dropped"] + health["skipped"]
     fits = [
         line
         for line in range(1, steps // 16 + 1)
-        if set(played) <= set(rises := due(slot, new, line, steps + 1))
-        and len(rises) - len(played) <= lost + 1
+        if all(min(abs(beat - rise) for rise in due(slot, new, line, steps + 1)) < 0.002 for beat in played)
+        and len(due(slot, new, line, steps + 1)) - len(played) <= lost + 1
     ]
     assert len(fits) >= 1, "every hit is at its place, and from one bar line on it is the new slot's"
 
