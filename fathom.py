@@ -124,7 +124,6 @@ def _learn(words: argparse.Namespace) -> int:
     from device.home import check_target, store
     from device.slot import pack
     from training.lesson import lesson
-    from training.optimise import Recipe
 
     check_target(words.slot)
     with _progress(words.json) as progress:
@@ -134,7 +133,7 @@ def _learn(words: argparse.Namespace) -> int:
             seed=words.seed,
             trainings=words.trainings,
             architecture=words.architecture,
-            recipe=Recipe(epochs=words.epochs),
+            epochs=words.epochs,
             progress=progress,
             refused=_say,
         )
@@ -144,10 +143,11 @@ def _learn(words: argparse.Namespace) -> int:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
         report = {"slot": words.slot, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
-        _print({**report, "playability": learned.slot.summary()["playability"]})
+        summary = learned.slot.summary()
+        _print({**report, **{name: summary[name] for name in ("playability", "architecture", "knobs")}})
     else:
         print(f"slot {words.slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
-        print("\n".join(f"  {line}" for line in playability.lines()))
+        print("\n".join(f"  {line}" for line in learned.slot.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     return DONE
@@ -232,7 +232,7 @@ def _list_slots(words: argparse.Namespace, folder: Any) -> None:
             about = slot.about
             voices = "1 voice" if about.voices == 1 else f"{about.voices} voices"
             print(f"slot {number:2d}  {len(about.takes):4d} takes  {voices}  {created}")
-            print("         " + "; ".join(about.playability.lines()))
+            print("         " + "; ".join(slot.lines()))
 
 
 def _doctor(words: argparse.Namespace) -> int:
@@ -362,7 +362,12 @@ def _parser() -> argparse.ArgumentParser:
     learn.add_argument("--slot", required=True, metavar="S", help="slot number or file")
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
-    learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
+    learn.add_argument(
+        "--architecture",
+        default="fathom",
+        metavar="NAME",
+        help="of the network: fathom, deep-steps, paper, paper-1, paper-2 or paper-3",
+    )
     learn.add_argument("--voices", type=int, choices=(1, 3), default=1, help="3: low, mid and high band")
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
     learn.add_argument("--json", action="store_true", help="one object a line")

@@ -11,19 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from device.slot import Slot
+from training.architectures import architecture_of
 from training.audio import find_loops
 from training.hear import hear_all
-from training.learn import Corpus, Progress, check_architecture, learn
-from training.optimise import Recipe
+from training.learn import Corpus, Learned, Progress, learn
 
 
 @dataclass(frozen=True)
 class Lesson:
     """A new slot, what it was learned from and how long that took."""
 
-    slot: Slot
+    learned: Learned
     rejected: list[tuple[str, str]]  # file and reason
     seconds: dict[str, float]
+
+    @property
+    def slot(self) -> Slot:
+        return self.learned.slot
 
     @property
     def takes(self) -> int:
@@ -36,7 +40,7 @@ def lesson(
     seed: int,
     trainings: int,
     architecture: str,
-    recipe: Recipe,
+    epochs: int | None,
     progress: Progress,
     refused: Callable[[str], None],
 ) -> Lesson:
@@ -45,7 +49,7 @@ def lesson(
     `progress(what, done, total, loss)` is called for every loop (without a loss) and for every epoch,
     `refused` with a sentence for each loop that is left out.
     """
-    check_architecture(architecture)
+    architecture_of(architecture)  # refused before anything is heard
     started = time.monotonic()
     named, rejected = [], []
     loops, refused_paths = find_loops(paths)
@@ -58,6 +62,6 @@ def lesson(
             rejected.append((heard.file, str(heard.error)))
             refused(str(heard.error))
     seconds = {"hear": time.monotonic() - started}
-    slot = learn(Corpus.of(named), seed, trainings, architecture, recipe, progress, seconds)
-    seconds["total"] = time.monotonic() - started
-    return Lesson(slot, rejected, seconds)
+    learned = learn(Corpus.of(named), seed, trainings, architecture, epochs, progress)
+    seconds |= {**learned.seconds, "total": time.monotonic() - started}
+    return Lesson(learned, rejected, seconds)
