@@ -15,10 +15,10 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import box, cost, decoding, engine, following, lateness, learning, together
+from bench import box, cost, decoding, engine, following, lateness, learning, playability, together
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-MODULES = (learning, decoding, engine, following, together, cost, lateness)
+MODULES = (learning, playability, decoding, engine, following, together, cost, lateness)
 ROOMS = {room.__name__.rpartition(".")[2]: room for room in MODULES}
 
 Row = tuple[str, str, str]
