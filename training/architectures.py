@@ -92,7 +92,9 @@ ARCHITECTURES = {
             gives=ALL,
             cube=True,
             start="he",
-            recipe=Recipe(hidden=0.1, added=0.03, noise=0.05, places=1.0, shrink=0.02),
+            recipe=Recipe(
+                hidden=0.07, added=0.02, noise=0.05, places=1.0, shrink=0.03, fewest_epochs=500
+            ),
         ),
         Architecture(
             "deep-steps",
