@@ -19,7 +19,7 @@ from bench import box
 from bench.environment import AbsentError, peer_python
 from bench.loops import takes, write_loops
 
-NEEDS = ("tensorflow-cpu==2.20.0", "keras==3.12.0", "librosa==0.11.0")
+NEEDS = ("tensorflow-cpu==2.21.0", "keras==3.15.1", "librosa==0.11.0")
 PEER = box.ROOT / "bench" / "peers" / "keras_training.py"
 LOOPS = 168
 EPOCHS = 400

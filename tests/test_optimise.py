@@ -93,8 +93,8 @@ def test_a_place_between_takes_is_to_give_the_take_that_lies_nearest():
         assert np.array_equal(answer, takes.answers[apart.argmin()].astype(np.float32))
 
 
-def test_few_takes_are_trained_for_more_epochs():
-    assert Recipe().epochs_for(8) > Recipe().epochs_for(500)
+def test_few_takes_are_trained_for_more_epochs_and_thousands_for_fewer():
+    assert Recipe().epochs_for(8) > Recipe().epochs_for(300) > Recipe().epochs_for(3000) > 10
     assert Recipe(epochs=7).epochs_for(8) == 7
 
 

@@ -18,10 +18,14 @@ from training.losses import Weights
 
 HITS, VELOCITIES, OFFSETS = 0, 1, 2  # heads, as in device.decoder
 
+FEWEST_UPDATES = 1000  # a few takes make a short epoch: then there are more of them
+MOST_UPDATES = 10_000  # thousands of takes make a long one: then there are fewer
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an autoencoder is trained. `epochs` None: as many as the number of takes asks for.
+    """How an autoencoder is trained. `epochs` None: the usual, or more for a few takes and fewer for
+    thousands.
 
     hidden, added : shares of hits not shown to the encoder, and of rests shown as hits, in half of the takes
     noise : of the latents of the takes
@@ -44,13 +48,13 @@ class Recipe:
     decay: float = 0.0
     dropout: float = 0.0
     weights: Weights = field(default_factory=Weights)
-    fewest_epochs: int = 400  # below, some of a few hundred takes are not reached
-    fewest_updates: int = 1000  # a few takes make a short epoch: then there are more epochs
+    usual_epochs: int = 400
 
     def epochs_for(self, takes: int) -> int:
         if self.epochs is not None:
             return self.epochs
-        return max(self.fewest_epochs, self.fewest_updates // -(-takes // self.batch))
+        batches = -(-takes // self.batch)
+        return max(1, min(max(self.usual_epochs * batches, FEWEST_UPDATES), MOST_UPDATES) // batches)
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,7 @@ ARCHITECTURES = {
             gives=ALL,
             cube=True,
             start="he",
-            recipe=Recipe(
-                hidden=0.07, added=0.02, noise=0.05, places=1.0, shrink=0.03, fewest_epochs=500
-            ),
+            recipe=Recipe(hidden=0.07, added=0.02, noise=0.05, places=1.0, shrink=0.03, usual_epochs=500),
         ),
         Architecture(
             "deep-steps",

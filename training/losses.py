@@ -96,7 +96,7 @@ class OutputLoss:
         log = self._take_log
         if self.squared:
             np.square(self._take_error, out=log)
-            loss = float(log.mean())
+            loss = float(log.sum()) / log.size
             np.subtract(1.0, self._hit_p, out=self._hit_rest)
             self._hit_rest *= self._hit_p
             self._hit_error *= self._hit_rest
@@ -105,7 +105,7 @@ class OutputLoss:
             np.abs(self._take_error, out=log)
             np.subtract(1.0 + self._least, log, out=log)
             np.log(log, out=log)
-            loss = -float(log.mean())
+            loss = -float(log.sum()) / log.size
         np.multiply(self._hit_error, self._hit_scale, out=self._hit_slope)
         if len(self._more):
             count = max(float(self._takes_hits.sum()), 1.0)

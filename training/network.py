@@ -124,7 +124,13 @@ class Rows:
         self._normed: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         targets = [*(given[:, :-1] for given in self.given[1:]), self.out]
         self._steps = [
-            (first + n, network.matrices[first + n], network.slopes[first + n], target)
+            (
+                first + n,
+                network.matrices[first + n],
+                network.slopes[first + n],
+                target,
+                not network.is_linear(first + n),
+            )
             for n, target in enumerate(targets)
         ]
         self._plain = not dropout and not network.normed
@@ -132,9 +138,9 @@ class Rows:
     def forth(self, rng: np.random.Generator) -> np.ndarray:
         """What the last layer gives for what stands in `given[0]`."""
         given = self.given
-        for n, (index, matrix, _, target) in enumerate(self._steps):
+        for n, (index, matrix, _, target, bent) in enumerate(self._steps):
             np.matmul(given[n], matrix, out=target)
-            if not self.network.is_linear(index):
+            if bent:
                 np.maximum(target, 0.0, out=target)
                 if not self._plain:
                     self._rest_and_norm(index, target, rng)
@@ -144,9 +150,9 @@ class Rows:
         """From the slope by `out`, write the gradients of the layers, and the slope by the input."""
         slopes, given = self.slopes, self.given
         for n in range(len(self._steps) - 1, -1, -1):
-            index, matrix, gradient, target = self._steps[n]
+            index, matrix, gradient, target, bent = self._steps[n]
             slope = slopes[n + 1]
-            if not self.network.is_linear(index):
+            if bent:
                 if self._plain:
                     np.multiply(slope, target > 0.0, out=slope)
                 else:
