@@ -22,7 +22,7 @@ from bench.loops import takes, write_loops
 NEEDS = ("tensorflow-cpu==2.21.0", "keras==3.15.1", "librosa==0.11.0")
 PEER = box.ROOT / "bench" / "peers" / "keras_training.py"
 LOOPS = 168
-EPOCHS = 400
+EPOCHS = 200
 ROUNDS = 3
 NETWORKS = ("paper", "paper-1", "fathom")
 WHOLE = "paper"  # from files to a slot

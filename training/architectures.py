@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from device.pattern import STEPS
 from training.errors import LoopError
 from training.losses import Weights
 
@@ -71,7 +72,7 @@ class Architecture:
     latents: int
     sees: tuple[int, ...] = (HITS,)
     gives: tuple[int, ...] = (HITS, VELOCITIES)
-    decoding: tuple[int, ...] = ()  # widths from the latents towards the takes, where it is no mirror
+    widened: int = 1  # times as many hidden units for takes of several voices
     cube: bool = False
     squared: bool = False  # squared error of hits, not cross-entropy
     norm: bool = False
@@ -80,8 +81,8 @@ class Architecture:
 
     def sizes(self, width: int) -> tuple[int, ...]:
         """Widths of all layers, where a head has `width` outputs."""
-        back = self.decoding or tuple(reversed(self.hidden))
-        return (len(self.sees) * width, *self.hidden, self.latents, *back, len(self.gives) * width)
+        hidden = [units * (self.widened if width > STEPS else 1) for units in self.hidden]
+        return (len(self.sees) * width, *hidden, self.latents, *reversed(hidden), len(self.gives) * width)
 
 
 ALL = (HITS, VELOCITIES, OFFSETS)
@@ -94,9 +95,10 @@ ARCHITECTURES = {
             4,
             sees=ALL,
             gives=ALL,
+            widened=2,
             cube=True,
             start="he",
-            recipe=Recipe(hidden=0.07, added=0.02, noise=0.05, places=1.0, shrink=0.03, usual_epochs=500),
+            recipe=Recipe(hidden=0.07, added=0.02, noise=0.05, places=1.0, shrink=0.02, usual_epochs=500),
         ),
         Architecture(
             "deep-steps",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from device.pattern import STEPS
 from training.architectures import Architecture, Recipe
 from training.batches import Batches, Material, Part
 from training.errors import CancelledError
@@ -73,8 +74,9 @@ class Step:
         self.rise: RiseLoss | None = None
         if len(part.far):
             width = part.answers.shape[1] // len(heads)
+            rise = recipe.weights.rise * STEPS / width  # the loss of the outputs is a mean over so many
             p, slope = self.output.p[n:, :width], down.slopes[-1][n:, :width]
-            self.rise = RiseLoss(p, slope, meanings, part.knobs, part.far, recipe.weights.rise)
+            self.rise = RiseLoss(p, slope, meanings, part.knobs, part.far, rise)
 
     def run(self, rng: np.random.Generator, place: float = 1.0) -> float:
         """The loss of the takes; the slope of all is in the gradient. `place`: what places count."""
