@@ -25,9 +25,9 @@ MOST_UPDATES = 10_000  # thousands of takes make a long one: then there are fewe
 
 @dataclass(frozen=True)
 class Recipe:
-    """How an autoencoder is trained. `epochs` None: the usual, or more for a few takes and fewer for
-    thousands.
+    """How an autoencoder is trained.
 
+    epochs : None for the usual, or more for a few takes and fewer for thousands
     hidden, added : shares of hits not shown to the encoder, and of rests shown as hits, in half of the takes
     noise : of the latents of the takes
     places : places between takes in each batch, as a share of its takes

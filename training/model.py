@@ -104,16 +104,7 @@ def material_of(takes: Sequence[Pattern], architecture: Architecture) -> tuple[M
         meant = [index for index in chosen if index is not None]
         low[:, : len(meant)], high[:, : len(meant)] = stretches(values[:, meant])
         knobs = [REMAINS if index is None else NAMES[index] for index in chosen]
-        meanings = [
-            Meaning(
-                knob,
-                None if NAMES[index] == "busy" else np.tile(COUNTED[NAMES[index]], takes[0].voices),
-                spread,
-            )
-            for knob, index in enumerate(chosen)
-            if index is not None and (NAMES[index] == "busy" or NAMES[index] in COUNTED)
-            for spread in [float(values[:, index].std())]
-        ]
+        meanings = meanings_of(chosen, values, takes[0].voices)
     elif architecture.latents < KNOBS:
         knobs = ["no attribute"] * 2 + ["A, finely", "B, finely"]
     else:
@@ -129,6 +120,16 @@ def material_of(takes: Sequence[Pattern], architecture: Architecture) -> tuple[M
         meanings,
     )
     return material, tuple(knobs)
+
+
+def meanings_of(chosen: Sequence[int | None], values: np.ndarray, voices: int) -> list[Meaning]:
+    """The attributes, of those that knobs have, that can be drawn up along them: sums and means over hits."""
+    found = []
+    for knob, index in enumerate(chosen):
+        if index is not None and (NAMES[index] == "busy" or NAMES[index] in COUNTED):
+            counted = None if NAMES[index] == "busy" else np.tile(COUNTED[NAMES[index]], voices)
+            found.append(Meaning(knob, counted, float(values[:, index].std())))
+    return found
 
 
 def stacked(takes: Sequence[Pattern]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
