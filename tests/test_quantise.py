@@ -56,10 +56,11 @@ def test_every_figure_of_the_integer_decoder_is_that_of_the_float_one(model, bea
     integer, exact = reports
 
     assert integer.reach == pytest.approx(exact.reach, abs=1.01 / len(beats))  # a single take
+    within = 0.01 if model.knobs[0] == "busy" else 0.03  # sweeps of five patterns have few ranks to agree in
     for knob in "ABC":
-        assert integer.meaning[knob] == pytest.approx(exact.meaning[knob], abs=0.01)
-    assert integer.likeness == pytest.approx(exact.likeness, abs=0.01)
-    assert integer.silence == pytest.approx(exact.silence, abs=0.01)
+        assert integer.meaning[knob] == pytest.approx(exact.meaning[knob], abs=within)
+    assert integer.likeness == pytest.approx(exact.likeness, abs=within)
+    assert integer.silence == pytest.approx(exact.silence, abs=within)
     assert integer.travel == pytest.approx(exact.travel, rel=0.2, abs=1.0)  # patterns at an edge flicker
 
 
