@@ -194,8 +194,7 @@ def _learn(words: argparse.Namespace) -> int:
     from device.slots import write_safely
     from training.complaints import Complaints
     from training.lesson import lesson
-    from training.optimise import Recipe
-    from training.report import Curves, page
+    from training.report import page, trainings_of
 
     target = check_target(words.slot)
     if words.report:
@@ -206,15 +205,14 @@ def _learn(words: argparse.Namespace) -> int:
         _progress(words, target) as progress,
         Complaints(_say) as complaints,
     ):
-        curves = Curves(progress)
         learned = lesson(
             words.paths,
             ears=ears,
             seed=words.seed,
             trainings=words.trainings,
             architecture=words.architecture,
-            recipe=Recipe(epochs=words.epochs),
-            progress=curves,
+            epochs=words.epochs,
+            progress=progress,
             heard=complaints,
         )
         hold()  # what is learned is written and handed over, whoever changes their mind now
@@ -225,14 +223,15 @@ def _learn(words: argparse.Namespace) -> int:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
         report = {"slot": target, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
-        _print({**report, "playability": learned.slot.summary()["playability"]})
+        summary = learned.slot.summary()
+        _print({**report, **{name: summary[name] for name in ("playability", "architecture", "knobs")}})
     else:
         print(f"slot {target}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
-        print("\n".join(f"  {line}" for line in playability.lines()))
+        print("\n".join(f"  {line}" for line in learned.slot.lines()))
         if max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     if words.report:
-        trainings = curves.trainings(words.seed, learned.slot)
+        trainings = trainings_of(learned.learned)
         known = (learned.corpus.takes, learned.heard, trainings, learned.rejected, learned.seconds)
         write_safely(words.report, page(load_slot(target), *known).encode())
         _say(f"what was learned is shown in {words.report}.")
@@ -323,7 +322,7 @@ def _list_slots(words: argparse.Namespace, folder: Any) -> None:
             about = slot.about
             voices = "1 voice" if about.voices == 1 else f"{about.voices} voices"
             print(f"slot {number:2d}  {len(about.takes):4d} takes  {voices}  {created}")
-            print("         " + "; ".join(about.playability.lines()))
+            print("         " + "; ".join(slot.lines()))
 
 
 def _doctor(words: argparse.Namespace) -> int:

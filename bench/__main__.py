@@ -15,10 +15,21 @@ import platform
 import tempfile
 from pathlib import Path
 
-from bench import box, cost, decoding, engine, following, lateness, learning, library, together
+from bench import (
+    box,
+    cost,
+    decoding,
+    engine,
+    following,
+    lateness,
+    learning,
+    library,
+    playability,
+    together,
+)
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-MODULES = (learning, library, decoding, engine, following, together, cost, lateness)
+MODULES = (learning, playability, library, decoding, engine, following, together, cost, lateness)
 ROOMS = {room.__name__.rpartition(".")[2]: room for room in MODULES}
 
 Row = tuple[str, str, str]

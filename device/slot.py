@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     silence: float
     heldout_f1: float | None = None  # None where there were too few takes to hold some out
 
-    def lines(self) -> list[str]:
-        """The report for a reader, a figure a line."""
-        meaning = ", ".join(f"{knob} {value:.2f}" for knob, value in self.meaning.items())
+    def lines(self, knobs: Mapping[str, str] | None = None) -> list[str]:
+        """The report for a reader, a figure a line; `knobs` says what each is for."""
+        named = {knob: f"{knob} {name}" for knob, name in (knobs or {}).items()}
+        meaning = [f"{named.pop(knob, knob)} {value:.2f}" for knob, value in self.meaning.items()]
         return [
             f"reach {self.reach:.2f}",
-            f"meaning {meaning}",
+            f"meaning {', '.join([*meaning, *named.values()])}",
             "travel " + ", ".join(f"{value:.0f}" for value in self.travel),
             f"likeness {self.likeness:.2f}",
             f"silence {self.silence:.3f}",
@@ -92,6 +93,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     playability: Report
     training: dict[str, Any]
+    knobs: dict[str, str] = {}  # what each is for; a slot of before says nothing
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,12 @@ class Slot:
             "seed": self.about.seed,
             "corpus": self.about.corpus,
             "playability": msgspec.to_builtins(self.about.playability),
+            "knobs": self.about.knobs,
         }
+
+    def lines(self) -> list[str]:
+        """How it plays and what its knobs are for, a figure a line."""
+        return self.about.playability.lines(self.about.knobs)
 
 
 def pack(slot: Slot) -> bytes:

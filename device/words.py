@@ -87,7 +87,12 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     learn.add_argument("--slot", required=True, metavar="S", help="slot number, `free` (the next), or file")
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
-    learn.add_argument("--architecture", default="fathom", metavar="NAME", help="of the network: fathom")
+    learn.add_argument(
+        "--architecture",
+        default="fathom",
+        metavar="NAME",
+        help="of the network: fathom, deep-steps, paper, paper-1, paper-2 or paper-3",
+    )
     _add_ears(learn)
     learn.add_argument("--epochs", type=_count, metavar="N", help="default: as the number of takes asks for")
     learn.add_argument("--report", type=Path, metavar="FILE.html", help="write a page on what was learned")

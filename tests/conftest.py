@@ -19,7 +19,6 @@ from device.tape import Tape
 from hw.panel import open_panel
 from hw.timing import SimTime
 from training.learn import Corpus, learn
-from training.optimise import Recipe
 
 GROOVES = (
     "x...x...x...x...x...x...x...x...",
@@ -64,12 +63,12 @@ def corpus():
 @pytest.fixture(scope="session")
 def slot(corpus) -> Slot:
     """One voice, six takes, learned in a second."""
-    return replace(learn(corpus, seed=1, recipe=Recipe(epochs=300)), name="slot 1")
+    return replace(learn(corpus, seed=1, epochs=300).slot, name="slot 1")
 
 
 @pytest.fixture(scope="session")
 def other_slot(corpus) -> Slot:
-    return replace(learn(corpus.rows(np.array([1, 2, 3])), seed=2, recipe=Recipe(epochs=100)), name="slot 2")
+    return replace(learn(corpus.rows(np.array([1, 2, 3])), seed=2, epochs=100).slot, name="slot 2")
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import soundfile
 
 from device.slot import pack
 from device.slots import SlotFolder, load_file
+from training.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[1]
 
@@ -81,6 +82,28 @@ def test_learn_turns_loops_into_a_slot_that_decodes_renders_and_plays(home, loop
     (listed,) = rows(fathom("slots", "--json"))
     assert {"slot", "takes", "created", "architecture", "playability"} <= set(listed)
     assert (listed["slot"], listed["takes"]) == (5, 3)
+
+
+def test_learn_and_slots_say_what_each_knob_is_for(home, loops):
+    shown = fathom("learn", loops, "--slot", 2, "--epochs", 20)
+    (learned,) = rows(fathom("learn", loops, "--slot", 3, "--epochs", 20, "--json"))
+    listed = rows(fathom("slots", "--json"))
+
+    assert "A busy" in shown.stdout
+    assert learned["knobs"]["A"] == "busy"
+    assert learned["knobs"] == listed[1]["knobs"]
+    assert "D what remains" in fathom("slots").stdout
+
+
+def test_architectures_are_learned_by_name_and_an_unknown_one_is_said_with_those_that_are_known(home, loops):
+    known = fathom("learn", loops, "--slot", 1, "--epochs", 5, "--architecture", "paper-1", "--json")
+    unknown = fathom("learn", loops, "--slot", 1, "--architecture", "deeper")
+    told = " ".join(fathom("learn", "--help").stdout.split())
+
+    assert rows(known)[0]["architecture"] == "paper-1"
+    assert unknown.returncode == 1
+    assert unknown.stderr == (f"architecture 'deeper': expected one of {', '.join(ARCHITECTURES)}.\n")
+    assert all(name in told for name in ARCHITECTURES)
 
 
 def test_the_same_loops_and_seed_give_the_same_bytes_wherever_they_lie(home, loops, tmp_path):

@@ -2,26 +2,23 @@ import numpy as np
 import pytest
 from conftest import GROOVES, pattern
 
-from device.decoder import LOGIT_SCALE, POSITIONS, Scores, hits_of
-from device.encoder import FULL
-from device.network import IntegerNetwork
-from device.slot import pack
-from training.errors import LoopError
-from training.learn import Corpus, fit, learn, merit
-from training.network import Autoencoder, Batch
-from training.optimise import Recipe, train
-from training.playability import measure
-from training.quantise import integer_decoder, integer_encoder
+from device.decoder import POSITIONS, Scores, hits_of
+from device.slot import pack, unpack
+from training.architectures import ARCHITECTURES, architecture_of
+from training.attributes import REST
+from training.errors import CancelledError, LoopError
+from training.learn import Corpus, learn, merit
+from training.model import fit
 
-QUICK = Recipe(epochs=20)
+EPOCHS = 20
 
 
 def test_the_same_takes_and_seed_give_the_same_bytes_whatever_their_order(corpus):
     named = list(zip(corpus.names, corpus.takes, strict=True))
 
-    first = pack(learn(Corpus.of(named), 5, recipe=QUICK))
-    again = pack(learn(Corpus.of(named[::-1]), 5, recipe=QUICK))
-    other = pack(learn(Corpus.of(named), 6, recipe=QUICK))
+    first = pack(learn(Corpus.of(named), 5, epochs=EPOCHS).slot)
+    again = pack(learn(Corpus.of(named[::-1]), 5, epochs=EPOCHS).slot)
+    other = pack(learn(Corpus.of(named), 6, epochs=EPOCHS).slot)
 
     assert first == again
     assert first != other
@@ -68,7 +65,7 @@ def test_where_all_loops_are_equally_busy_knob_b_still_moves_them_off_the_beat()
     takes = [(f"{n}.wav", pattern(line)) for n, line in enumerate(lines)]
     corpus = Corpus.of(takes)
 
-    made = learn(corpus, recipe=Recipe(epochs=600))
+    made = learn(corpus, epochs=600).slot
 
     assert len(set(corpus.hits.sum(axis=(1, 2)))) == 1
     assert made.about.playability.meaning["B"] > 0.5
@@ -78,7 +75,7 @@ def test_where_all_loops_are_equally_busy_knob_b_still_moves_them_off_the_beat()
 def test_a_corpus_of_one_to_three_takes_works(count):
     named = [(f"{n}.wav", pattern(GROOVES[n])) for n in range(count)]
 
-    made = learn(Corpus.of(named), recipe=Recipe(epochs=200))
+    made = learn(Corpus.of(named), epochs=200).slot
 
     assert made.about.playability.reach == 1.0
 
@@ -86,7 +83,7 @@ def test_a_corpus_of_one_to_three_takes_works(count):
 def test_three_voices_are_learned_with_one_latent():
     named = [(f"{n}.wav", pattern(GROOVES[n], GROOVES[(n + 1) % 6], GROOVES[(n + 2) % 6])) for n in range(6)]
 
-    made = learn(Corpus.of(named), recipe=Recipe(epochs=300))
+    made = learn(Corpus.of(named), epochs=300).slot
 
     assert made.decoder.decode([0.5] * 4).pattern().hits.shape == (3, 32)
     assert made.about.playability.reach == 1.0
@@ -96,67 +93,119 @@ def test_with_ten_takes_two_are_held_out():
     rng = np.random.default_rng(1)
     named = [(f"{n}.wav", pattern("".join(rng.choice(["x", "."], 32)))) for n in range(10)]
 
-    assert 0.0 < learn(Corpus.of(named), recipe=QUICK).about.playability.heldout_f1 < 1.0
+    assert 0.0 < learn(Corpus.of(named), epochs=EPOCHS).slot.about.playability.heldout_f1 < 1.0
 
 
 def test_the_best_of_several_trainings_is_kept_and_its_seed_is_in_the_receipt(corpus):
-    models = {seed: fit(corpus, seed, "fathom", QUICK) for seed in (3, 4, 5)}
-    merits = {
-        seed: merit(measure(model.decoder, corpus.hits, model.positions, 3)) for seed, model in models.items()
-    }
+    made = learn(corpus, 3, trainings=3, epochs=EPOCHS)
+    merits = {training.seed: merit(training.report) for training in made.trainings}
 
-    best = learn(corpus, 3, trainings=3, recipe=QUICK).about
-
-    assert best.seed == max(merits, key=merits.__getitem__)
-    assert best.corpus == corpus.digest()
+    assert set(merits) == {3, 4, 5}
+    assert made.slot.about.seed == max(merits, key=merits.__getitem__)
+    assert made.slot.about.corpus == corpus.digest()
 
 
 def test_nothing_to_learn_and_an_unknown_architecture_are_said(corpus):
     with pytest.raises(LoopError, match="nothing to learn"):
         Corpus.of([])
-    with pytest.raises(LoopError, match="architecture 'deep': expected one of fathom"):
+    with pytest.raises(LoopError, match="architecture 'deep': expected one of fathom, deep-steps, paper"):
         learn(corpus, architecture="deep")
 
 
-def test_the_integer_decoder_gives_the_steps_of_the_float_one(corpus):
-    rng = np.random.default_rng(7)
-    inputs = corpus.codes / FULL
-    network = Autoencoder((96, 64, 4, 64, 96), 2, rng)
-    train(network, Batch(inputs, np.zeros((len(inputs), 0))), Recipe(epochs=300), rng)
-    scale = 3.0 / 2047
-    codes = rng.integers(-2047, 2048, (4000, 4))
-    integer: IntegerNetwork = integer_decoder(network, codes * scale, scale)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_architecture_makes_a_slot_that_plays(corpus, name):
+    made = learn(corpus, architecture=name, epochs=EPOCHS)
+    again = unpack(pack(made.slot), "again")
 
-    exact = network.decode(codes * scale)
-    found = integer.run(codes)
-
-    same = (exact[:, :32] > 0) == (found[:, :32] > 0)
-    assert same.mean() >= 0.995
-    assert np.abs(np.clip(exact, -15, 15) - np.clip(found * LOGIT_SCALE, -15, 15)).mean() < 0.15
+    pattern = again.decoder.decode([0.2, 0.4, 0.6, 0.8]).pattern(0.9)
+    assert again.about.architecture == name
+    assert pattern.hits.any()
+    assert np.isfinite(made.best.model.losses).all()
+    assert set(again.about.knobs) == set("ABCD")
 
 
-def test_the_integer_encoder_gives_the_latents_of_the_float_one(corpus):
-    rng = np.random.default_rng(8)
-    network = Autoencoder((96, 64, 4, 64, 96), 2, rng)
-    latents = network.encode(corpus.codes / FULL)
-    scale = float(np.abs(latents).max()) / 2047
+@pytest.mark.parametrize("name", ["fathom", "deep-steps", "paper-1"])
+def test_a_network_of_each_kind_learns_to_give_its_takes_back(corpus, name):
+    report = learn(corpus, architecture=name, epochs=1500).slot.about.playability
 
-    found = integer_encoder(network, corpus.codes / FULL, scale).run(corpus.codes) * scale
+    assert report.reach >= 0.8
 
-    assert np.abs(found - latents).max() < 0.02 * np.abs(latents).max()
+
+def test_with_two_latents_knobs_c_and_d_move_finely_what_a_and_b_move(corpus):
+    model = fit(corpus.takes, 1, architecture_of("paper"))
+    table, network = model.decoder.knob_map.table, model.decoder.network
+    coarse, fine = np.ptp(table, axis=1)[:2], np.ptp(table, axis=1)[2:]
+    codes = np.array([[100, -50, 0, 0], [0, 0, 100, -50], [60, -20, 40, -30]])
+
+    assert model.knobs[2:] == ("A, finely", "B, finely")
+    assert fine == pytest.approx(coarse / 8, abs=2)
+    assert (np.diff(network.run(codes), axis=0) == 0).all()
+
+
+def test_what_a_network_does_not_give_is_the_habit_of_each_step():
+    lines = ["X...x...x...x...", "X..x..x...x.x...", "X.x...x.x...x.xx"]
+    named = [(f"{n}.wav", pattern(line, offsets=0.1)) for n, line in enumerate(lines)]
+
+    slot = learn(Corpus.of(named), architecture="paper", epochs=300).slot
+    found = slot.decoder.decode([0.5] * 4).pattern(1.0)
+    steps = slot.hits.any(axis=(0, 1))
+
+    assert found.offsets[0, steps] == pytest.approx(0.1, abs=0.01)
+    assert found.offsets[0, ~steps] == pytest.approx(0.0, abs=0.01)
+
+
+def test_where_no_take_has_a_fill_knob_c_means_something_else():
+    rng = np.random.default_rng(3)
+    lines = ["".join(rng.choice(["x", "."], 16, p=[0.3, 0.7])) for _ in range(20)]
+    named = [(f"{n}.wav", pattern(line)) for n, line in enumerate(lines)]
+
+    about = learn(Corpus.of(named), epochs=EPOCHS).slot.about
+
+    assert [about.knobs[knob] for knob in "AB"] == ["busy", "off-beat"]
+    assert about.knobs["C"] not in ("fill", REST)
+
+
+def test_a_training_that_is_stopped_leaves_nothing(corpus):
+    told = []
+
+    with pytest.raises(CancelledError, match="stopped"):
+        learn(
+            corpus,
+            trainings=2,
+            epochs=10,
+            progress=lambda *row: told.append(row),
+            stop=lambda: len(told) > 12,
+        )
+
+    assert len(told) == 13
+
+
+def test_what_led_to_a_slot_is_there_for_a_report():
+    rng = np.random.default_rng(1)
+    named = [(f"{n}.wav", pattern("".join(rng.choice(["x", "."], 32)))) for n in range(12)]
+
+    made = learn(Corpus.of(named), 5, trainings=2, epochs=EPOCHS)
+
+    assert [training.seed for training in made.trainings] == [5, 6]
+    assert made.best in made.trainings
+    assert made.best.model.latents.shape == (12, 4)
+    assert len(made.best.model.losses) == len(made.rehearsal.model.held_losses) == EPOCHS
+    assert len(made.rehearsal.held) == 2
+    assert made.slot.about.playability.heldout_f1 == round(made.rehearsal.step_f1, 4)
+    assert set(made.seconds) == {"train", "measure"}
 
 
 def test_progress_is_told_epoch_by_epoch(corpus):
     told = []
 
-    learn(corpus, recipe=Recipe(epochs=5), progress=lambda *row: told.append(row))
+    learn(corpus, epochs=5, progress=lambda *row: told.append(row))
 
     assert [row[:3] for row in told] == [("training", n, 5) for n in range(1, 6)]
     assert all(np.isfinite(row[3]) for row in told)
 
 
 def test_fit_places_takes_within_the_travel(corpus):
-    model = fit(corpus, 1, "fathom", QUICK)
+    model = learn(corpus, 1, epochs=EPOCHS).slot
 
     assert model.positions.min() >= 0
     assert model.positions.max() < POSITIONS

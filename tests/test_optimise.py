@@ -1,13 +1,24 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from training.network import Autoencoder, Batch
-from training.optimise import Adam, Recipe, train
+from training.architectures import ARCHITECTURES, Recipe
+from training.batches import Batches, Material
+from training.errors import CancelledError
+from training.network import Autoencoder
+from training.optimise import Adam, train
+
+KIND = replace(ARCHITECTURES["fathom"], gives=(0,), sees=(0,))
 
 
-def batch(rng, n=12):
-    hits = rng.random((n, 32)) < 0.4
-    return Batch(np.concatenate([hits, hits * 0.5, np.zeros((n, 32))], axis=1), np.zeros((n, 0)))
+def material(rng, n=12):
+    hits = (rng.random((n, 32)) < 0.4) * 1.0
+    return Material(hits, hits, np.zeros((n, 4)), np.zeros((n, 4)), np.ones(4, bool))
+
+
+def small(rng):
+    return Autoencoder((32, 16, 4, 16, 32), 2, rng, cube=True)
 
 
 def test_adam_follows_its_paper_step_by_step():
@@ -34,32 +45,72 @@ def test_the_first_step_of_adam_is_as_long_as_the_rate():
 
 def test_training_brings_the_loss_down_and_reports_every_epoch():
     rng = np.random.default_rng(2)
-    network = Autoencoder((96, 32, 4, 32, 96), 2, rng)
     told = []
 
-    losses = train(network, batch(rng), Recipe(epochs=600), rng, lambda *row: told.append(row))
+    losses, held = train(
+        small(rng), material(rng), KIND, Recipe(epochs=600), rng, lambda *row: told.append(row)
+    )
 
     assert losses[-1] < 0.3 * losses[0]
     assert told == [(n + 1, 600, loss) for n, loss in enumerate(losses)]
+    assert held == []
 
 
-def test_every_take_is_seen_once_an_epoch_in_another_order(monkeypatch):
+def test_the_loss_of_takes_that_were_kept_back_is_told_for_every_epoch():
     rng = np.random.default_rng(3)
-    takes = batch(rng)
+
+    losses, held = train(small(rng), material(rng), KIND, Recipe(epochs=80), rng, held=material(rng, 3))
+
+    assert len(held) == len(losses) == 80
+    assert held[-1] > losses[-1]
+
+
+def test_every_take_is_seen_once_an_epoch_in_another_order():
+    rng = np.random.default_rng(4)
+    takes = material(rng)
     takes.inputs[:, 0] = np.arange(12)
-    network = Autoencoder((96, 8, 4, 8, 96), 2, rng)
-    seen = []
-    loss = network.loss
-    monkeypatch.setattr(network, "loss", lambda b, *more: (seen.append(b.inputs[:, 0]), loss(b, *more))[1])
+    batches = Batches(small(rng), takes, KIND, Recipe(batch=5))
+    orders = []
+    for _ in range(2):
+        batches.shuffle(rng, look=False)
+        orders.append(np.concatenate([part.takes[:, 0] for part in batches.parts]))
 
-    train(network, takes, Recipe(epochs=2, batch=5), rng)
-
-    orders = np.concatenate(seen).reshape(2, 12)
-    assert [len(part) for part in seen] == [5, 5, 2] * 2
+    assert [len(part.takes) for part in batches.parts] == [4, 4, 4]
     assert np.array_equal(np.sort(orders, axis=1), [np.arange(12)] * 2)
     assert not np.array_equal(orders[0], orders[1])
 
 
-def test_few_takes_are_trained_for_more_epochs():
-    assert Recipe().epochs_for(8) > Recipe().epochs_for(500) >= 400
+def test_a_place_between_takes_is_to_give_the_take_that_lies_nearest():
+    rng = np.random.default_rng(5)
+    takes, network = material(rng), small(rng)
+    batches = Batches(network, takes, KIND, Recipe(batch=12, places=1.0, mixed=0.0))
+    batches.shuffle(rng, look=False)
+    (part,) = batches.parts
+    latents = network.encode(takes.inputs)
+
+    for place, answer in zip(part.places, part.answers[12:], strict=True):
+        apart = np.square(latents - place).sum(axis=1)
+        assert np.array_equal(answer, takes.answers[apart.argmin()].astype(np.float32))
+
+
+def test_few_takes_are_trained_for_more_epochs_and_thousands_for_fewer():
+    assert Recipe().epochs_for(8) > Recipe().epochs_for(300) > Recipe().epochs_for(3000) > 10
     assert Recipe(epochs=7).epochs_for(8) == 7
+
+
+def test_training_ends_within_an_epoch_of_being_asked_to():
+    rng = np.random.default_rng(6)
+    told = []
+
+    with pytest.raises(CancelledError):
+        train(
+            small(rng),
+            material(rng),
+            KIND,
+            Recipe(epochs=50),
+            rng,
+            lambda *row: told.append(row),
+            stop=lambda: len(told) == 3,
+        )
+
+    assert len(told) == 3

@@ -3,7 +3,6 @@ import pytest
 
 from device.decoder import LATENT_LIMIT, OUTPUT_LIMIT, POSITIONS, Decoder, KnobMap
 from device.network import Dense, IntegerNetwork
-from training.attributes import attributes
 from training.playability import measure, place_takes, spearman, step_f1
 
 
@@ -56,19 +55,6 @@ def test_the_local_search_finds_takes_that_the_encoder_misses(ladder):
     positions = place_takes(ladder, blind, np.zeros((3, 96)), takes)
 
     assert measure(ladder, takes, positions, seed=1).reach == 1.0
-
-
-def test_attributes_are_those_of_the_design():
-    four = stairs(0)[0]
-    four[0, ::4] = True
-    last = stairs(0)[0]
-    last[0, 31] = True
-
-    found = attributes(np.array([four, last, stairs(0)[0]]))
-
-    assert found[0].tolist() == [8.0, (0 + 2 + 1 + 2) / 4, 0.0]
-    assert found[1].tolist() == [1.0, 4.0, 1.0]
-    assert found[2].tolist() == [0.0, 0.0, 0.0]
 
 
 def test_spearman_is_one_for_what_rises_minus_one_for_what_falls_and_nothing_for_what_stands():

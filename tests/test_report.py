@@ -14,8 +14,7 @@ from device.decoder import Decoder, KnobMap
 from device.slot import pack, unpack
 from fathom import main
 from training.learn import Corpus, learn
-from training.optimise import Recipe
-from training.report import Curves, Training, page
+from training.report import Training, page, trainings_of
 from training.survey import survey
 from training.wording import better
 
@@ -39,9 +38,8 @@ def chapter(root, anchor):
 
 
 def learned(*takes, epochs=60):
-    return learn(
-        Corpus.of([(f"{n}.wav", take) for n, take in enumerate(takes)]), recipe=Recipe(epochs=epochs)
-    )
+    corpus = Corpus.of([(f"{n}.wav", take) for n, take in enumerate(takes)])
+    return learn(corpus, epochs=epochs).slot
 
 
 def grown(slot, takes, name="take-{}.wav"):
@@ -313,19 +311,15 @@ def test_many_trainings_long_curves_and_many_refusals_are_bounded_too(slot):
     assert "1 kept" in text_of(chapter(parsed(made), "figures"))
 
 
-def test_losses_are_kept_while_learning(corpus):
-    heard = []
-    curves = Curves(lambda *words: heard.append(words))
-
-    slot = learn(corpus, 3, trainings=2, recipe=Recipe(epochs=5), progress=curves)
-    trainings = curves.trainings(3, slot)
+def test_every_training_is_told_with_its_losses_and_figures(corpus):
+    learned = learn(corpus, 3, trainings=2, epochs=5)
+    trainings = trainings_of(learned)
 
     assert [training.seed for training in trainings] == [3, 4]
     assert [len(training.losses) for training in trainings] == [5, 5]
-    assert [training.report for training in trainings if training.seed == slot.about.seed] == [
-        slot.about.playability
-    ]
-    assert len(heard) >= 10
+    kept = [training for training in trainings if training.seed == learned.slot.about.seed]
+    assert [training.report for training in kept] == [learned.slot.about.playability]
+    assert all(training.report for training in trainings)
 
 
 @pytest.fixture

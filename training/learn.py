@@ -1,35 +1,29 @@
-"""Takes in, a slot out: train, calibrate, quantise, measure. Reads no audio and writes no file."""
+"""Takes in, a slot out: trains, measures, keeps the best. Reads no audio and writes no file."""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from device.decoder import KNOBS, POSITIONS, Decoder, KnobMap, hits_of
-from device.encoder import FULL, take_codes
-from device.network import IntegerNetwork
+from device.decoder import hits_of
+from device.encoder import take_codes
 from device.pattern import Pattern
 from device.slot import About, Report, Slot
-from training.attributes import attributes
-from training.calibrate import knob_points
+from training.architectures import DEFAULT, Architecture, Recipe, architecture_of
+from training.attributes import FIRST, NAMES
 from training.errors import LoopError
-from training.network import Autoencoder, Batch
-from training.optimise import Recipe, train
+from training.model import Epoch, Model, fit
 from training.playability import measure, place_takes, step_f1
-from training.quantise import integer_decoder, integer_encoder, latent_scale
 
-VERSION = "0.1"  # of the learning: another one may give other bytes for the same loops
-HIDDEN = {"fathom": (128, 64)}  # widths from the takes towards the latent, by architecture
-DEFAULT = "fathom"
+VERSION = "0.2"  # of the learning: another one may give other bytes for the same loops
 HELD_OUT = 5  # one take in so many
 FEWEST_HELD_OUT = 10  # takes, below which none is held out
-CALIBRATION_PLACES = 2000  # random knob positions at which the activations are measured
 
 Progress = Callable[[str, int, int, float | None], None]  # what, how much is done, of how much, loss
 
@@ -68,13 +62,33 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Model:
-    """A trained and quantised network, with the places of its takes."""
+class Training:
+    """One of several trainings, and how it plays."""
 
-    decoder: Decoder
-    encoder: IntegerNetwork
-    positions: np.ndarray
-    losses: list[float] = field(repr=False)
+    seed: int
+    model: Model
+    positions: np.ndarray  # int, (takes, 4), knob positions that give the takes back
+    report: Report
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A training without one take in five, and how well it gives those back."""
+
+    held: np.ndarray  # int: which takes were kept back
+    model: Model
+    step_f1: float
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A new slot and all that led to it."""
+
+    slot: Slot
+    trainings: tuple[Training, ...]
+    best: Training
+    rehearsal: Rehearsal | None  # None where there are too few takes
+    seconds: dict[str, float]  # "train" and "measure"
 
 
 def learn(
@@ -82,93 +96,78 @@ def learn(
     seed: int = 1,
     trainings: int = 1,
     architecture: str = DEFAULT,
-    recipe: Recipe | None = None,
+    epochs: int | None = None,
     progress: Progress = lambda what, epoch, epochs, loss: None,
-    seconds: dict[str, float] | None = None,
-) -> Slot:
-    """Train networks from `seed` on and return the best as a slot. The same call gives the same bytes.
+    stop: Callable[[], bool] = lambda: False,
+) -> Learned:
+    """Train networks from `seed` on and make the best a slot. The same call gives the same bytes.
 
-    `seconds`, where given, is filled with the time that training ("train") and measuring ("measure") took.
+    epochs : of each training; None: as many as the number of takes asks for
+    stop : asked before every epoch; where it says so, CancelledError is raised
+
     Raises LoopError for an architecture that is not known.
     """
+    kind = architecture_of(architecture)
+    recipe = replace(kind.recipe, epochs=epochs)
     spent = {"train": 0.0, "measure": 0.0}
-    check_architecture(architecture)
-    recipe = recipe or Recipe()
-    best: tuple[float, int, Model, Report] | None = None
+    made = []
     for number in range(trainings):
         called = "training" if trainings == 1 else f"training {number + 1} of {trainings}"
         started = time.monotonic()
-        model = fit(corpus, seed + number, architecture, recipe, _reporting(progress, called))
+        model = fit(corpus.takes, seed + number, kind, recipe, _reporting(progress, called), stop)
         trained = time.monotonic()
-        report = measure(model.decoder, corpus.hits, model.positions, seed)
+        made.append(_measured(corpus, model, seed + number, seed))
         spent["train"] += trained - started
         spent["measure"] += time.monotonic() - trained
-        if best is None or merit(report) > best[0]:
-            best = (merit(report), seed + number, model, report)
-    assert best is not None
-    _, chosen, model, report = best
+    best = max(made, key=lambda training: merit(training.report))
     started = time.monotonic()
-    held_out = held_out_f1(corpus, chosen, architecture, recipe, _reporting(progress, "held-out"))
+    rehearsal = rehearse(corpus, best.seed, kind, recipe, _reporting(progress, "held-out"), stop)
     spent["measure"] += time.monotonic() - started
-    if seconds is not None:
-        seconds.update(spent)
-    report = msgspec.structs.replace(report, heldout_f1=held_out)
-    return Slot(
+    report = msgspec.structs.replace(best.report, heldout_f1=rehearsal and round(rehearsal.step_f1, 4))
+    slot = Slot(
         "new slot",
-        _about(corpus, chosen, architecture, recipe, model, report),
-        model.decoder,
-        model.encoder,
+        _about(corpus, best, kind, recipe, report),
+        best.model.decoder,
+        best.model.encoder,
         corpus.hits,
-        model.positions,
+        best.positions,
     )
+    return Learned(slot, tuple(made), best, rehearsal, spent)
 
 
-def check_architecture(name: str) -> None:
-    """Raise LoopError for an architecture that is not known."""
-    if name not in HIDDEN:
-        raise LoopError(f"architecture {name!r}: expected one of {', '.join(HIDDEN)}.")
+def _measured(corpus: Corpus, model: Model, seed: int, measured_from: int) -> Training:
+    positions = place_takes(model.decoder, model.encoder, corpus.codes, corpus.hits)
+    report = measure(model.decoder, corpus.hits, positions, measured_from, attributes_of(model.knobs))
+    return Training(seed, model, positions, report)
 
 
-def fit(
+def attributes_of(knobs: Sequence[str]) -> list[str]:
+    """What knobs A, B and C are held against: their attribute, or what they would have had."""
+    return [name if name in NAMES else first for name, first in zip(knobs, FIRST, strict=False)]
+
+
+def rehearse(
     corpus: Corpus,
     seed: int,
-    architecture: str,
+    architecture: Architecture,
     recipe: Recipe,
-    on_epoch: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
-) -> Model:
-    """Train one network on a corpus, calibrate its knobs, turn it into integers and place its takes."""
-    rng = np.random.default_rng(seed)
-    codes = corpus.codes
-    inputs = codes / FULL
-    hidden = HIDDEN[architecture]
-    sizes = (inputs.shape[1], *hidden, KNOBS, *reversed(hidden), inputs.shape[1])
-    network = Autoencoder(sizes, len(hidden) + 1, rng)
-    losses = train(network, Batch(inputs, attributes(corpus.hits)), recipe, rng, on_epoch)
-    points = knob_points(network.encode(inputs))
-    scale = latent_scale(points)
-    knob_map = KnobMap(np.rint(points / scale).astype(np.int16))
-    places = knob_map.latents(rng.integers(0, POSITIONS, (CALIBRATION_PLACES, KNOBS))) * scale
-    decoder = Decoder(knob_map, integer_decoder(network, places, scale), corpus.takes[0].voices)
-    encoder = integer_encoder(network, inputs, scale)
-    return Model(decoder, encoder, place_takes(decoder, encoder, codes, corpus.hits), losses)
+    on_epoch: Epoch = lambda epoch, epochs, loss: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Rehearsal | None:
+    """Train on four takes in five and see what the network, unsearched, makes of the others.
 
-
-def held_out_f1(
-    corpus: Corpus,
-    seed: int,
-    architecture: str,
-    recipe: Recipe,
-    on_epoch: Callable[[int, int, float], None] = lambda epoch, epochs, loss: None,
-) -> float | None:
-    """Step F1 of one take in five, given back by a network that was trained on the others."""
+    No training ends where the held-out loss is least. That is after some fifty epochs, when hardly a take is
+    reached; from then on only the certainty of wrong steps grows, and the step F1 stays where it is.
+    """
     n = len(corpus.takes)
     if n < FEWEST_HELD_OUT:
         return None
     order = np.random.default_rng(seed).permutation(n)
     held, kept = np.sort(order[: n // HELD_OUT]), np.sort(order[n // HELD_OUT :])
-    model = fit(corpus.rows(kept), seed, architecture, recipe, on_epoch)
-    positions = model.decoder.knob_map.positions(model.encoder.run(corpus.codes[held]))
-    return round(step_f1(hits_of(model.decoder.codes(positions)[:, 0]), corpus.hits[held]), 4)
+    others = corpus.rows(held)
+    model = fit(corpus.rows(kept).takes, seed, architecture, recipe, on_epoch, stop, others.takes)
+    positions = model.decoder.knob_map.positions(model.encoder.run(others.codes))
+    return Rehearsal(held, model, step_f1(hits_of(model.decoder.codes(positions)[:, 0]), others.hits))
 
 
 def merit(report: Report) -> float:
@@ -176,9 +175,8 @@ def merit(report: Report) -> float:
     return report.reach + sum(report.meaning.values()) / 3 - report.likeness - report.silence
 
 
-def _about(
-    corpus: Corpus, seed: int, architecture: str, recipe: Recipe, model: Model, report: Report
-) -> About:
+def _about(corpus: Corpus, best: Training, kind: Architecture, recipe: Recipe, report: Report) -> About:
+    model = best.model
     networks = {"decoder": model.decoder.network, "encoder": model.encoder}
     training: dict[str, Any] = {
         "epochs": len(model.losses),
@@ -187,17 +185,18 @@ def _about(
         "loss": round(model.losses[-1], 5) if model.losses else None,
     }
     return About(
-        architecture=architecture,
+        architecture=kind.name,
         voices=model.decoder.voices,
         ranges={name: [(layer.low, layer.high) for layer in net.layers] for name, net in networks.items()},
-        seed=seed,
+        seed=best.seed,
         corpus=corpus.digest(),
         takes=list(corpus.names),
         versions={"fathom": VERSION, "numpy": np.__version__},
         playability=report,
         training=training,
+        knobs=dict(zip("ABCD", model.knobs, strict=True)),
     )
 
 
-def _reporting(progress: Progress, what: str) -> Callable[[int, int, float], None]:
+def _reporting(progress: Progress, what: str) -> Epoch:
     return lambda epoch, epochs, loss: progress(what, epoch, epochs, loss)

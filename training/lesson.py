@@ -12,22 +12,26 @@ from itertools import chain
 from pathlib import Path
 
 from device.slot import Slot
+from training.architectures import architecture_of
 from training.files import find_loops
 from training.hear import Heard, refused
-from training.learn import Corpus, Progress, check_architecture, learn
+from training.learn import Corpus, Learned, Progress, learn
 from training.listen import Ears, hear_found
-from training.optimise import Recipe
 
 
 @dataclass(frozen=True)
 class Lesson:
     """A new slot, what it was learned from and how long that took."""
 
-    slot: Slot
+    learned: Learned
     corpus: Corpus
     heard: dict[str, str]  # tempo and bars of each loop, by its name
     rejected: list[tuple[str, str]]  # file and reason
     seconds: dict[str, float]
+
+    @property
+    def slot(self) -> Slot:
+        return self.learned.slot
 
     @property
     def takes(self) -> int:
@@ -40,7 +44,7 @@ def lesson(
     seed: int,
     trainings: int,
     architecture: str,
-    recipe: Recipe,
+    epochs: int | None,
     progress: Progress,
     heard: Callable[[Heard], None],
 ) -> Lesson:
@@ -49,7 +53,7 @@ def lesson(
     `progress(what, done, total, loss)` is called for every loop (without a loss) and for every epoch,
     `heard` with each loop, heard or refused.
     """
-    check_architecture(architecture)
+    architecture_of(architecture)  # refused before anything is heard
     started = time.monotonic()
     named, rejected = [], []
     said: dict[str, list[str]] = {}
@@ -67,7 +71,7 @@ def lesson(
             rejected.append((loop.file, str(loop.error)))
     seconds = {"hear": time.monotonic() - started}
     corpus = Corpus.of(named)
-    slot = learn(corpus, seed, trainings, architecture, recipe, progress, seconds)
-    seconds["total"] = time.monotonic() - started
+    learned = learn(corpus, seed, trainings, architecture, epochs, progress)
+    seconds |= {**learned.seconds, "total": time.monotonic() - started}
     told = {name: " or ".join(sorted(set(tempi))) for name, tempi in said.items()}  # names may meet
-    return Lesson(slot, corpus, told, rejected, seconds)
+    return Lesson(learned, corpus, told, rejected, seconds)

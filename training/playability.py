@@ -5,12 +5,15 @@ Conventions: knobs are positions 0..1023, density is 0.5, distances are counted 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from device.decoder import KNOBS, POSITIONS, Decoder, hits_of
+from device.decoder import KNOBS, OFFSET, POSITIONS, VELOCITY, Decoder, hits_of
 from device.network import IntegerNetwork
+from device.pattern import STEPS
 from device.slot import Report
-from training.attributes import attributes
+from training.attributes import FIRST, attributes
 
 NEAR = 2  # steps of 32 in each voice that may differ where a take counts as reached
 SWEEPS = 100
@@ -20,15 +23,21 @@ TURN = POSITIONS // 128  # positions in a 128th of the travel
 PLACES = 2000  # random knob positions for likeness and silence
 SEARCH_ROUNDS = 3
 SEARCH_PLACES = 64
+AT_ONCE = 1024  # positions that are decoded in one go
 
 
-def measure(decoder: Decoder, hits: np.ndarray, positions: np.ndarray, seed: int) -> Report:
-    """Playability of a decoder for the takes' hits, bool (n, voices, 32), and their knob positions (n, 4)."""
+def measure(
+    decoder: Decoder, hits: np.ndarray, positions: np.ndarray, seed: int, names: Sequence[str] = FIRST
+) -> Report:
+    """Playability of a decoder for the takes' hits, bool (n, voices, 32), and their knob positions (n, 4).
+
+    names : the attributes that knobs A, B and C are held against
+    """
     rng = np.random.default_rng(seed)
     travel, evenness = _travel(decoder, rng)
     likeness, silence = _likeness(decoder, hits, rng)
-    reached = np.abs(_hits(decoder, positions).astype(int) - hits).sum(axis=2).max(axis=1) <= NEAR
-    meaning = _meaning(decoder, rng)
+    reached = (_hits(decoder, positions) ^ hits).sum(axis=2).max(axis=1) <= NEAR
+    meaning = _meaning(decoder, rng, names)
     return Report(
         reach=round(float(reached.mean()), 4),
         meaning={knob: round(value, 4) for knob, value in zip("ABC", meaning, strict=True)},
@@ -71,12 +80,16 @@ def step_f1(found: np.ndarray, true: np.ndarray) -> float:
 
 
 def _hits(decoder: Decoder, positions: np.ndarray) -> np.ndarray:
-    return hits_of(decoder.codes(positions)[:, 0])
+    """Hits, bool (n, voices, 32), at positions (n, 4); some at a time, which stay in the cache."""
+    found = np.empty((len(positions), decoder.voices, STEPS), bool)
+    for at in range(0, len(positions), AT_ONCE):
+        found[at : at + AT_ONCE] = hits_of(decoder.codes(positions[at : at + AT_ONCE])[:, 0])
+    return found
 
 
 def _distance(decoder: Decoder, positions: np.ndarray, hits: np.ndarray) -> np.ndarray:
     """Steps that differ, over all voices, plus much where one voice is not near."""
-    apart = np.abs(_hits(decoder, positions).astype(int) - hits).sum(axis=2)  # (n, voices)
+    apart = (_hits(decoder, positions) ^ hits).sum(axis=2)  # (n, voices)
     return apart.sum(axis=1) + 1000 * (apart.max(axis=1) > NEAR)
 
 
@@ -88,15 +101,16 @@ def _sweeps(rng: np.random.Generator, knob: int, places: np.ndarray, count: int)
     return positions.reshape(-1, KNOBS)
 
 
-def _meaning(decoder: Decoder, rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean Spearman correlation of knobs A, B, C with busy, off-beat and fill; a flat sweep counts as 0."""
+def _meaning(decoder: Decoder, rng: np.random.Generator, names: Sequence[str]) -> list[float]:
+    """Mean Spearman correlation of knobs A, B, C with their attributes; a flat sweep counts as 0."""
     places = np.linspace(0, POSITIONS - 1, SWEEP_POSITIONS).astype(int)
     found = []
-    for knob in range(3):
-        hits = _hits(decoder, _sweeps(rng, knob, places, SWEEPS))
-        values = attributes(hits)[:, knob].reshape(SWEEPS, SWEEP_POSITIONS)
+    for knob, name in enumerate(names):
+        codes = decoder.codes(_sweeps(rng, knob, places, SWEEPS)).astype(int)
+        hits, velocities, offsets = hits_of(codes[:, 0]), VELOCITY[codes[:, 1]], OFFSET[codes[:, 2]]
+        values = attributes(hits, velocities, offsets, [name])[:, 0].reshape(SWEEPS, SWEEP_POSITIONS)
         found.append(float(np.mean([spearman(places, row) for row in values])))
-    return (found[0], found[1], found[2])
+    return found
 
 
 def spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -6,14 +6,19 @@ takes and random knob positions really reach. The last layer gives codes of a st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from device.decoder import LATENT_LIMIT, LOGIT_SCALE, OUTPUT_LIMIT
 from device.encoder import FULL
 from device.network import EXACT_LIMIT, WEIGHT_LIMIT, Dense, IntegerNetwork
-from training.network import Autoencoder
+
+Layers = Sequence[tuple[np.ndarray, np.ndarray]]  # weights (in, out) and biases (out,) of dense layers
 
 ACTIVATION_HIGH = 255  # code of the largest activation that a hidden layer gives
+FEW = 32  # units of a layer that has finer codes: errors of so few do not even out
+FINER_HIGH = 2047  # a sum over FEW of them is exact
 
 
 def latent_scale(points: np.ndarray) -> float:
@@ -21,46 +26,61 @@ def latent_scale(points: np.ndarray) -> float:
     return float(np.abs(points).max()) / LATENT_LIMIT
 
 
-def integer_decoder(network: Autoencoder, latents: np.ndarray, scale: float) -> IntegerNetwork:
+def integer_decoder(layers: Layers, latents: np.ndarray, scale: float) -> IntegerNetwork:
     """The decoder half; `latents` (n, 4) are places it will be played at, `scale` the latent of one code."""
-    layers = network.layers[network.latent :]
-    given = network.activations(latents, network.latent, len(network.layers))
-    codes = _layers(layers, given, scale, LOGIT_SCALE, OUTPUT_LIMIT)
+    codes = _integers(layers, latents, scale, LOGIT_SCALE, OUTPUT_LIMIT)
     return IntegerNetwork(codes, -LATENT_LIMIT, LATENT_LIMIT, "decoder")
 
 
-def integer_encoder(network: Autoencoder, inputs: np.ndarray, scale: float) -> IntegerNetwork:
+def integer_encoder(layers: Layers, inputs: np.ndarray, scale: float) -> IntegerNetwork:
     """The encoder half; `inputs` (n, inputs) are takes, `scale` the latent of one code."""
-    layers = network.layers[: network.latent]
-    given = network.activations(inputs, 0, network.latent)
-    return IntegerNetwork(_layers(layers, given, 1 / FULL, scale, LATENT_LIMIT), -FULL, FULL, "encoder")
+    return IntegerNetwork(_integers(layers, inputs, 1 / FULL, scale, LATENT_LIMIT), -FULL, FULL, "encoder")
 
 
-def _layers(
-    layers: list[tuple[np.ndarray, np.ndarray]],
-    given: list[np.ndarray],
-    scale_in: float,
-    scale_out: float,
-    limit: int,
-) -> list[Dense]:
-    """Integer layers; `given` is what each float layer gave, its input in front."""
+def run(layers: Layers, x: np.ndarray) -> list[np.ndarray]:
+    """What each float layer gives, its input in front: rectified, but for the last."""
+    given = [x]
+    for index, (weight, bias) in enumerate(layers):
+        x = x @ weight + bias
+        given.append(x if index == len(layers) - 1 else np.maximum(x, 0.0))
+        x = given[-1]
+    return given
+
+
+def _integers(layers: Layers, x: np.ndarray, scale_in: float, scale_out: float, limit: int) -> list[Dense]:
+    """Integer layers for float ones, whose activations reach what they reach at the inputs `x`.
+
+    Biases make up for what the rounding of all weights before them has moved, in the mean over the inputs at
+    which a unit is awake (after Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias
+    Correction", ICCV 2019).
+    """
+    given = run(layers, x)
+    codes = np.rint(x / scale_in)  # what the integer layers so far give
     dense = []
     for index, (weight, bias) in enumerate(layers):
         last = index == len(layers) - 1
-        scale = scale_out if last else max(float(given[index + 1].max()), 1e-6) / ACTIVATION_HIGH
+        high = FINER_HIGH if weight.shape[1] <= FEW else ACTIVATION_HIGH
+        scale = scale_out if last else max(float(given[index + 1].max()), 1e-6) / high
         # One scale for each output, also large enough for its bias to stay small in the accumulator.
         rows = np.maximum(
             np.abs(weight).max(axis=0) / WEIGHT_LIMIT, np.abs(bias) * 4 / (scale_in * EXACT_LIMIT)
         )
         rows = np.maximum(rows, 1e-9)
-        dense.append(
-            Dense(
-                weight=np.rint(weight / rows).T.astype(np.int8),
-                bias=np.rint(bias / (rows * scale_in)).astype(np.int32),
-                scale=rows * scale_in / scale,
-                low=-limit if last else 0,
-                high=limit if last else ACTIVATION_HIGH,
-            )
+        whole = np.rint(weight / rows)
+        sums = codes @ whole * (rows * scale_in)  # (n, out)
+        wanted = given[index] @ weight + bias
+        awake = np.ones(wanted.shape, bool) if last else wanted > 0.0
+        moved = ((wanted - sums) * awake).sum(axis=0) / np.maximum(awake.sum(axis=0), 1)
+        bias = np.where(awake.any(axis=0), moved, bias)
+        low, high = (-limit, limit) if last else (0, high)
+        layer = Dense(
+            weight=whole.T.astype(np.int8),
+            bias=np.rint(bias / (rows * scale_in)).astype(np.int32),
+            scale=rows * scale_in / scale,
+            low=low,
+            high=high,
         )
+        dense.append(layer)
+        codes = np.clip(np.rint((sums / (rows * scale_in) + layer.bias) * layer.scale), low, high)
         scale_in = scale
     return dense

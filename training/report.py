@@ -6,8 +6,8 @@ not, and writes no file. The same slot gives the same page.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from device.pattern import STEPS, Pattern
 from device.slot import Report, Slot
 from training import drawing, gallery
+from training.learn import Learned
 from training.markup import Markup, document, given_name, joined, lines, section, short, table, tag
 from training.playability import NEAR
 from training.survey import Survey, knob_attributes, survey
@@ -41,24 +42,15 @@ class Training:
     held_losses: Sequence[float] = ()
 
 
-@dataclass
-class Curves:
-    """Listens to the progress of a learning and keeps its losses."""
-
-    progress: Callable[[str, int, int, float | None], None]
-    losses: dict[str, list[float]] = field(default_factory=dict)
-
-    def __call__(self, what: str, done: int, total: int, loss: float | None) -> None:
-        if loss is not None:
-            self.losses.setdefault(what, []).append(loss)
-        self.progress(what, done, total, loss)
-
-    def trainings(self, first_seed: int, slot: Slot) -> list[Training]:
-        """Every training in its order; of those that were not kept, the losses alone are known."""
-        found = [losses for what, losses in self.losses.items() if what.startswith("training")]
-        seeds = range(first_seed, first_seed + len(found))
-        reports = [slot.about.playability if seed == slot.about.seed else None for seed in seeds]
-        return [Training(*each) for each in zip(seeds, reports, found, strict=True)]
+def trainings_of(learned: Learned) -> list[Training]:
+    """Every training of a learning, in its order; what is known of takes held back, with the one kept."""
+    found = []
+    for training in learned.trainings:
+        best = training is learned.best
+        rehearsed = learned.rehearsal.model.held_losses if best and learned.rehearsal else ()
+        report = learned.slot.about.playability if best else training.report
+        found.append(Training(training.seed, report, training.model.losses, rehearsed))
+    return found
 
 
 def page(

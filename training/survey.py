@@ -12,7 +12,7 @@ import numpy as np
 
 from device.decoder import KNOBS, POSITIONS, VELOCITY, Decoder, hits_of, to_position
 from device.slot import Slot
-from training.attributes import NAMES, attributes
+from training.attributes import BEYOND_HITS, FIRST, NAMES, REST, attributes
 
 MIDDLE = to_position(0.5)
 ROWS = 17  # patterns that are shown along a knob
@@ -22,7 +22,7 @@ AROUND = (10, 90)  # percentiles of what they give
 PLACES = 2000  # random positions, as in `training.playability`
 GROUND = 24  # places each way of the plane of knobs A and B
 SEED = 1  # of the random positions
-CHANGE = "what remains"  # followed along a knob without an attribute: steps that differ from the middle
+CHANGE = REST  # followed along a knob without an attribute: steps that differ from the middle
 
 
 @dataclass(frozen=True)
@@ -98,8 +98,9 @@ def survey(slot: Slot) -> Survey:
 
 
 def knob_attributes(slot: Slot) -> tuple[str, ...]:
-    """What is followed along each knob: A, B, C as they are trained, of D what remains."""
-    return (*NAMES, CHANGE)
+    """What each knob is for; a slot that does not say has A, B and C as they always were."""
+    usual = dict(zip("ABCD", (*FIRST, CHANGE), strict=True))
+    return tuple(slot.about.knobs.get(knob, purpose) for knob, purpose in usual.items())
 
 
 def hits_at(decoder: Decoder, positions: np.ndarray) -> np.ndarray:
@@ -153,9 +154,12 @@ def _sweep(slot: Slot, knob: int, attribute: str, rng: np.random.Generator) -> S
 
 
 def follow(attribute: str, hits: np.ndarray) -> np.ndarray:
-    """Values of an attribute, shape (sweeps, n), for hits of shape (sweeps, n, voices, 32)."""
-    if attribute in NAMES:
-        values = attributes(hits.reshape(-1, *hits.shape[2:]))[:, NAMES.index(attribute)]
+    """Values of an attribute, shape (sweeps, n), for hits of shape (sweeps, n, voices, 32).
+
+    Of what hits alone do not tell: how many steps differ from the middle.
+    """
+    if attribute in NAMES and attribute not in BEYOND_HITS:
+        values = attributes(hits.reshape(-1, *hits.shape[2:]), names=[attribute])
         return values.reshape(hits.shape[:2])
     middle = hits[:, hits.shape[1] // 2, None]
     return (hits ^ middle).sum(axis=(2, 3)).astype(float)

@@ -42,6 +42,30 @@ FOLLOWED = {
         100.0,
         " %",
     ),
+    "syncopated": Followed(
+        "syncopated %",
+        "syncopates it",
+        "hits before a rest on a stronger step",
+        "{:.0f}",
+        100.0,
+        " %",
+    ),
+    "late in the bar": Followed(
+        "late in the bar %",
+        "moves it later in the bar",
+        "mean place in the bar",
+        "{:.0f}",
+        100.0,
+        " %",
+    ),
+    "uneven": Followed(
+        "uneven", "makes it uneven", "how much the distances from hit to hit differ", "{:.2f}"
+    ),
+    "late": Followed("change", "lays it back", "steps that differ from the middle"),
+    "contrast": Followed("change", "makes loud and soft differ more", "steps that differ from the middle"),
+    "no attribute": Followed("change", "changes it", "steps that differ from the middle"),
+    "A, finely": Followed("change", "turns A finely", "steps that differ from the middle"),
+    "B, finely": Followed("change", "turns B finely", "steps that differ from the middle"),
 }
 # What has no attribute, or one that is not known here.
 CHANGES = Followed("change", "changes what remains", "steps that differ from the middle")
