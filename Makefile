@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test lint format bench setup setup-dev loops factory classifier clean clean-home
+.PHONY: help play test lint format bench setup setup-dev loops factory classifiers clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -81,9 +81,9 @@ factory: setup ## make the slot that ships with the project anew
 	$(make_loops)
 	$(learn_drums) --slot device/factory.safetensors
 
-classifier: setup ## train the onset classifier anew (LABELLED="a folder with loops and truth.jsonl")
-	@test -n "$(LABELLED)" || { echo 'make classifier: say where labelled loops are: LABELLED="FOLDER".' >&2; exit 1; }
-	@$(RUN) training.tuning "$(LABELLED)" -o training/classifier.safetensors
+classifiers: setup ## train the networks of hearing anew (LABELLED="a folder with loops and truth.jsonl")
+	@test -n "$(LABELLED)" || { echo 'make classifiers: say where labelled loops are: LABELLED="FOLDER".' >&2; exit 1; }
+	@$(RUN) training.tuning "$(LABELLED)" -o training
 
 $(LOOPS): | setup
 	$(make_loops)

@@ -5,24 +5,23 @@ import pytest
 from loop_helpers import BEAT, RATE, beats, hits
 
 from training.candidates import FEATURES, propose
-from training.classifier import Classifier, shipped
+from training.classifier import Classifier
+from training.onsets import shipped
 
 
 def test_hits_are_told_from_what_is_none():
     places = propose(beats(), RATE)
-    logits, late_s = shipped()(places.features)
+    logits, late_ms = shipped().run(places.features).T
 
     true = np.flatnonzero(hits(BEAT)) * 0.125
     for hit in true:
         assert logits[np.abs(places.times_s - hit).argmin()] > 0
     assert (logits > 0).sum() == len(true)
-    assert np.abs(late_s[logits > 0]).max() < 0.01
+    assert np.abs(late_ms[logits > 0]).max() < 10
 
 
 def test_no_places_are_no_hits():
-    logits, late_s = shipped()(np.zeros((0, FEATURES), np.float32))
-
-    assert len(logits) == len(late_s) == 0
+    assert shipped().run(np.zeros((0, FEATURES), np.float32)).shape == (0, 2)
 
 
 def test_a_feature_out_of_all_bounds_counts_no_more_than_an_odd_one():
@@ -30,7 +29,7 @@ def test_a_feature_out_of_all_bounds_counts_no_more_than_an_odd_one():
     mad = places.features.copy()
     mad[:, 3] = 1e30
 
-    assert np.isfinite(shipped()(mad)[0]).all()
+    assert np.isfinite(shipped().run(mad)).all()
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -44,7 +43,5 @@ def test_what_is_written_is_read(tmp_path):
     made.write(tmp_path / "made.safetensors")
     features = rng.normal(size=(7, 5)).astype(np.float32)
 
-    for one, other in zip(
-        made(features), Classifier.read(tmp_path / "made.safetensors")(features), strict=True
-    ):
-        assert one == pytest.approx(other)
+    read = Classifier.read(tmp_path / "made.safetensors")
+    assert made.run(features) == pytest.approx(read.run(features))

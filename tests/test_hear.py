@@ -159,5 +159,5 @@ def test_the_shared_loops_are_heard_as_well_as_was_measured():
         extra += int((steps & ~true & counted).sum())
         missed += int((~steps & true & counted).sum())
 
-    assert 2 * right / (2 * right + extra + missed) >= 0.950  # measured 0.953
+    assert 2 * right / (2 * right + extra + missed) >= 0.97  # of loops that it was trained on; measured 0.981
     assert placed / len(loops) >= 0.99  # measured 1.0, with file names

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from loop_helpers import beats, hits
 
+from training.bands import three_bands
 from training.candidates import FEATURES, NAMES, Places
 from training.onsets import find_onsets
 from training.practice import RATE, practice_loop
-from training.tuning import BESIDE_WEIGHT, Lesson, fold_of, practised, train
+from training.tuning import BESIDE_WEIGHT, Lesson, bands_of, fold_of, practised, train, train_bands
 
 
 def places(times, fluxes):
@@ -49,3 +51,31 @@ def test_a_network_that_has_practised_hears_loops_that_it_does_not_know():
         wrong += len(heard) - sum(heard) + len(true) - sum(true)
 
     assert 2 * right / (2 * right + wrong) > 0.8
+
+
+def test_drums_are_told_apart_by_what_they_are_called():
+    said = bands_of({"onset_classes": ["kick", "snare+chh", "ride", "tlo+thi+bell"]})
+
+    assert said.tolist() == [[1, 0, 0], [0, 1, 1], [0, 0, 1], [1, 1, 1]]
+
+
+def test_a_network_of_bands_learns_from_labelled_drums():
+    steps = {"kick": "X...X...X...X...", "snare": "..X.....X...X...", "hat": ".X.X.X.X.X.X.X.X"}
+    called = {"kick": "kick", "snare": "snare", "hat": "chh"}
+    rows = []
+    for kind, row in steps.items():
+        places = np.flatnonzero(hits(row)) * 0.125
+        classes = [called[kind]] * len(places)
+        truth = {
+            "kind": "drums",
+            "onsets_s": places,
+            "onset_optional": [0] * len(places),
+            "onset_classes": classes,
+        }
+        rows.append((truth, beats(row, kind=kind)))
+    classifier = train_bands(rows * 12)
+
+    for band, (truth, samples) in enumerate(rows):
+        said = three_bands(samples, RATE, np.array(truth["onsets_s"]), classifier)
+        assert said[band].all()
+        assert not np.delete(said, band, axis=0).any()

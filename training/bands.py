@@ -1,37 +1,51 @@
-"""Says which of three bands each onset sounds in, for drum loops as three voices. Finds no onsets itself."""
+"""Says which of three bands each onset sounds in, for drum loops as three voices. Finds no onsets itself.
+
+A small network judges by how 24 bands rise there, and how high: kicks and low toms are low; snares, claps,
+rims and other toms are middle; hats and cymbals are high. It is trained as `training.classifier` says.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
-# Low, middle, high: tuned for kick, snare and hats on drum loops.
-BAND_EDGES_HZ = (120.0, 5000.0)
-BAND_RISES_DB = (4.0, 0.0, 1.0)
-BAND_SHARES_DB = (-12.0, -4.0, -22.0)  # of the attack's power, at least
-BAND_SPAN_S = 0.046
+from training.candidates import HOP, PAD_BEFORE_S, WINDOW, Spectrum, around, on_noise
+from training.classifier import Classifier
+
+BANDS = ("low", "middle", "high")
+FILE = Path(__file__).with_name("bands.safetensors")
+LATE_HOPS = 2  # from an onset to the middle of its attack
+LOUDEST = 99.5  # percentile of a band over the loop that an attack is compared with
 
 
-def three_bands(samples: np.ndarray, rate: int, onsets: np.ndarray) -> np.ndarray:
+def three_bands(
+    samples: np.ndarray, rate: int, onsets: np.ndarray, classifier: Classifier | None = None
+) -> np.ndarray:
     """Which of the low, middle and high band each onset (n,) sounds in: bool, shape (3, n).
 
-    A band sounds where its power rises and is a fair share of the attack's. On drums they are close
-    to kick, snare and hats; every onset sounds in one band at least.
+    Every onset sounds in one band at least. samples : float32 (m,), mono; onsets : seconds.
     """
-    reach = round(BAND_SPAN_S * rate)
     if len(onsets) == 0:
-        return np.zeros((3, 0), dtype=bool)
-    padded = np.concatenate([np.zeros(reach, np.float32), samples, np.zeros(reach, np.float32)])
-    at = np.round(onsets * rate).astype(int) + reach - round(0.001 * rate)  # just before the attack
-    edges = np.searchsorted(np.fft.rfftfreq(2048, 1 / rate), (0.0, *BAND_EDGES_HZ))
-    fade = np.hanning(2 * reach).astype(np.float32)
-
-    def power_db(starts: np.ndarray, window: np.ndarray) -> np.ndarray:  # -> (n, 3)
-        frames = padded[np.maximum(starts, 0)[:, None] + np.arange(reach)] * window
-        power = np.square(np.abs(np.fft.rfft(frames, 2048, axis=1)))
-        return 10 * np.log10(np.add.reduceat(power, edges, axis=1) + 1e-9)
-
-    attack, before = power_db(at, fade[reach:]), power_db(at - reach, fade[:reach])
-    share = attack - 10 * np.log10((10 ** (attack / 10)).sum(axis=1, keepdims=True)) - BAND_SHARES_DB
-    sounds = (share > 0) & (attack - before > BAND_RISES_DB)
-    sounds[np.arange(len(onsets)), share.argmax(axis=1)] |= ~sounds.any(axis=1)
+        return np.zeros((len(BANDS), 0), dtype=bool)
+    logits = (classifier or shipped()).run(describe(samples, rate, onsets))
+    sounds = logits > 0
+    sounds[np.arange(len(onsets)), logits.argmax(axis=1)] = True
     return sounds.T
+
+
+def describe(samples: np.ndarray, rate: int, onsets: np.ndarray) -> np.ndarray:
+    """Features of onsets (n,): of each band its rise, its level, and its level over its loudest, (n, 72)."""
+    peak = float(np.abs(samples).max(initial=0.0)) or 1.0
+    levels = Spectrum(on_noise((samples / np.float32(peak)).astype(np.float32), rate), rate).levels
+    frames = np.round(((onsets + PAD_BEFORE_S) * rate - WINDOW / 2) / HOP).astype(int) + LATE_HOPS
+    before = around(levels, frames, -8, -3).mean(axis=1)
+    attack = around(levels, frames, 0, 3).max(axis=1)
+    return np.concatenate([attack - before, attack, attack - np.percentile(levels, LOUDEST, axis=0)], axis=1)
+
+
+@cache
+def shipped() -> Classifier:
+    """The network that comes with the project."""
+    return Classifier.read(FILE)

@@ -3,7 +3,7 @@
 A place is a peak of the flux (the mean rise over the bands) of two spectra of our own: one exact in time, and
 one exact in pitch, for notes that begin in the sound of others. It is described by what they do around it, by
 what aubio's spectral flux says there, and by how the sound's energy rises; all is relative to the loop, so
-that its level does not matter. `training.classifier` says which places are hits.
+that its level does not matter. `training.onsets` says which places are hits.
 
 The traps that the preparation answers: aubio drops short hits before digital silence (a little noise is laid
 under the loop), misses a hit on the first sample (a quarter second of silence is put before it), and its
@@ -69,7 +69,7 @@ def propose(samples: np.ndarray, rate: int) -> Places:
     if peak == 0.0 or len(samples) < SHORTEST_S * rate:
         return Places(np.zeros(0), np.zeros((0, len(NAMES)), np.float32))
     sound = (samples / np.float32(peak)).astype(np.float32)
-    spectrum = _Spectrum(_laid_on_noise(sound, rate, OUR_NOISE_DB), rate)
+    spectrum = Spectrum(on_noise(sound, rate), rate)
     frames = spectrum.peaks()
     times = spectrum.times(frames)
     inside = (times > FIRST_S) & (times < len(samples) / rate + LAST_S)
@@ -89,7 +89,8 @@ def _noise(count: int) -> np.ndarray:
     return noise
 
 
-def _laid_on_noise(sound: np.ndarray, rate: int, noise_db: float) -> np.ndarray:
+def on_noise(sound: np.ndarray, rate: int, noise_db: float = OUR_NOISE_DB) -> np.ndarray:
+    """A sound of full scale on a little noise, with silence before it and its end mirrored after it."""
     before, after = int(PAD_BEFORE_S * rate), int(PAD_AFTER_S * rate)
     length = len(sound) + before + after
     laid = np.tile(_noise(rate), length // rate + 1)[:length] * np.float32(10 ** (noise_db / 20))
@@ -115,7 +116,7 @@ SPECTRUM_NAMES = (
 )  # fmt: skip
 
 
-class _Spectrum:
+class Spectrum:
     """Levels of 24 bands in dB, and their rise from one hop to another."""
 
     def __init__(self, laid: np.ndarray, rate: int) -> None:
@@ -147,10 +148,10 @@ class _Spectrum:
         strong = np.sort(here)[::-1]
         top = float(np.median(strong[: max(4, len(strong) // 4)])) + 1e-6 if len(strong) else 1.0
         before, after = (
-            _around(levels, frames, -10, -4).mean(axis=1),
-            _around(levels, frames, 1, 6).mean(axis=1),
+            around(levels, frames, -10, -4).mean(axis=1),
+            around(levels, frames, 1, 6).mean(axis=1),
         )
-        attack = _around(levels, frames, 0, 3).max(axis=1)
+        attack = around(levels, frames, 0, 3).max(axis=1)
         rise = after - before
         magnitudes = self._magnitude_rises(frames)
         path = _grouped(levels[np.clip(frames[:, None] + PATH, 0, len(levels) - 1)], COARSE)
@@ -159,10 +160,10 @@ class _Spectrum:
         of_the_loop = (top, float(np.median(flux)), float(flux.mean()) / top, len(frames) / seconds)
         columns = [
             here, self.short_flux[frames], self.pitched_flux[frames], self.long_flux[frames], here / top,
-            _around(flux, frames, -17, 17).mean(axis=1),
-            _around(flux, frames, -17, -5).max(axis=1), _around(flux, frames, 5, 17).max(axis=1),
-            _around(flux, frames, -35, -5).max(axis=1), _around(flux, frames, 5, 35).max(axis=1),
-            _around(flux, frames, -1, 1).mean(axis=1) / (here + 1e-6),
+            around(flux, frames, -17, 17).mean(axis=1),
+            around(flux, frames, -17, -5).max(axis=1), around(flux, frames, 5, 17).max(axis=1),
+            around(flux, frames, -35, -5).max(axis=1), around(flux, frames, 5, 35).max(axis=1),
+            around(flux, frames, -1, 1).mean(axis=1) / (here + 1e-6),
             _grouped(rise, FINE), _grouped(attack, FINE),
             (rise > 3.0).mean(axis=1), (rise > 8.0).mean(axis=1), attack.mean(axis=1),
             attack.max(axis=1, initial=FLOOR_DB),
@@ -179,7 +180,7 @@ class _Spectrum:
         curves = [*np.add.reduceat(rises, _groups(COARSE), axis=1).T, rises.sum(axis=1), rises @ weights]
         found = []
         for curve in curves:
-            found.append(_around(curve, frames, -1, 2).max(axis=1) / (np.percentile(curve, 99) + 1e-9))
+            found.append(around(curve, frames, -1, 2).max(axis=1) / (np.percentile(curve, 99) + 1e-9))
         found = [np.minimum(values, 10.0) for values in found]
         logs = [np.log(values + 1e-3) for values in found]
         order = [*found[:COARSE], *logs[:COARSE], found[-2], logs[-2], found[-1], logs[-1]]
@@ -219,7 +220,7 @@ def _flux(levels: np.ndarray, lag: int) -> np.ndarray:
     return flux
 
 
-def _around(values: np.ndarray, frames: np.ndarray, first: int, last: int) -> np.ndarray:
+def around(values: np.ndarray, frames: np.ndarray, first: int, last: int) -> np.ndarray:
     """What a curve (n,) or (n, bands) does from `first` to `last` hops from each frame: (k, hops, ...)."""
     return values[np.clip(frames[:, None] + np.arange(first, last + 1), 0, len(values) - 1)]
 
@@ -248,7 +249,7 @@ def _aubio(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
     detector.set_awhitening(False)
     detector.set_compression(AUBIO_COMPRESSION)
     detector.set_silence(AUBIO_GATE_DB)
-    laid = _laid_on_noise(sound, rate, AUBIO_NOISE_DB)
+    laid = on_noise(sound, rate, AUBIO_NOISE_DB)
     detections, flux = [-1.0], []
     for block in laid[: len(laid) // AUBIO_HOP * AUBIO_HOP].reshape(-1, AUBIO_HOP):
         if detector(block)[0]:
@@ -257,7 +258,7 @@ def _aubio(sound: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
     apart = np.abs(times[:, None] - np.array(detections)).min(axis=1)
     curve = np.array(flux) / (np.percentile(flux, 98) + 1e-9)
     hops = np.round((times + PAD_BEFORE_S) * rate / AUBIO_HOP).astype(int)
-    highest = np.minimum(_around(curve, hops, -1, round(0.03 * rate / AUBIO_HOP)).max(axis=1), 10.0)
+    highest = np.minimum(around(curve, hops, -1, round(0.03 * rate / AUBIO_HOP)).max(axis=1), 10.0)
     return np.stack([np.minimum(apart, AUBIO_FAR_S) / AUBIO_FAR_S, highest, np.log(highest + 1e-3)], axis=1)
 
 

@@ -1,15 +1,21 @@
 """Hears where the hits of a loop fall and how hard they are. Knows no tempo, no grid and no files.
 
-`training.candidates` proposes places, `training.classifier` says which of them are hits; of hits that are
-nearer to each other than an ear can tell, the surest stays.
+`training.candidates` proposes places, and a small network says which of them are hits and how late each was
+proposed; of hits that are nearer to each other than an ear can tell, the surest stays.
 """
 
 from __future__ import annotations
 
+from functools import cache
+from pathlib import Path
+
 import numpy as np
 
 from training.candidates import propose
-from training.classifier import Classifier, shipped
+from training.classifier import Classifier
+
+FILE = Path(__file__).with_name("onsets.safetensors")
+MS = 1000.0
 
 LEAST_LOGIT = -0.25  # from which a place is a hit: tuned for step F1
 SENSITIVITY_SPAN = 4.0  # sensitivity 0 raises it so much, 1 lowers it as much
@@ -34,7 +40,7 @@ def find_onsets(
     sensitivity : float
         0 hears the plainest hits only, 1 hears every rustle, 0.5 is tuned for step F1.
     classifier : Classifier, optional
-        Another one than comes with the project.
+        Another one than comes with the project. It gives the logit of a hit, and milliseconds to add.
 
     Returns
     -------
@@ -45,9 +51,9 @@ def find_onsets(
     places = propose(samples, rate)
     if len(places.times_s) == 0:
         return np.zeros(0), np.zeros(0)
-    logits, late_s = (classifier or shipped())(places.features)
+    logits, late_ms = (classifier or shipped()).run(places.features).T
     least = LEAST_LOGIT + SENSITIVITY_SPAN * (1.0 - 2.0 * min(max(sensitivity, 0.0), 1.0))
-    onsets = _apart(np.maximum(places.times_s + late_s, 0.0), logits, least)
+    onsets = _apart(np.maximum(places.times_s + late_ms / MS, 0.0), logits, least)
     onsets = onsets[onsets < len(samples) / rate]
     return onsets, _peaks(samples, rate, onsets)
 
@@ -66,6 +72,12 @@ def lead_in(samples: np.ndarray, rate: int) -> float:
     """Seconds before the first sample that comes within 40 dB of the peak: air, or an encoder's delay."""
     size = np.abs(samples)
     return float(np.argmax(size > size.max() * 0.01)) / rate
+
+
+@cache
+def shipped() -> Classifier:
+    """The network that comes with the project."""
+    return Classifier.read(FILE)
 
 
 def _apart(times: np.ndarray, logits: np.ndarray, least: float) -> np.ndarray:

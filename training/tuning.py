@@ -1,11 +1,10 @@
-"""Trains the onset classifier on labelled loops and on practice loops. No player needs it.
+"""Trains the networks of hearing on labelled loops, and on practice loops. No player needs it.
 
-    python -m training.tuning FOLDER           prints what is heard by networks that did not know the loop
-    python -m training.tuning FOLDER -o FILE   trains one on all of them, and writes it
+    python -m training.tuning FOLDER -o training
 
 A folder of labelled loops holds `truth.jsonl`, one object a line: `file`, `bpm`, `bars`, `onsets_s`,
-`onset_optional` (1: hardly heard, counts neither way), `steps` and `optional_steps` (32 each), and `group`:
-loops of one group are never on both sides.
+`onset_optional` (1: hardly heard, counts neither way), of drums `onset_classes` (their sounds, joined by +),
+and `group`: who judges by cross-validation keeps loops of one group on one side.
 """
 
 from __future__ import annotations
@@ -22,20 +21,23 @@ from typing import Any
 import numpy as np
 
 from training.audio import read_loop
+from training.bands import BANDS, describe
+from training.bands import FILE as BANDS_FILE
 from training.candidates import NAMES, Places, propose
-from training.classifier import MS, Classifier
-from training.onsets import find_onsets
+from training.classifier import Classifier
+from training.onsets import FILE as ONSETS_FILE
+from training.onsets import MS
 from training.practice import RATE, practice_loop
+from training.supervised import cross_entropy, fit
 
 PRACTICE = 600  # practice loops
 PRACTICE_WEIGHT = 0.1  # of one of their places, beside one of a labelled loop
 FOLDS = 5
-NETWORKS, UNITS = 3, 32
-EPOCHS, BATCH, RATE_OF_ADAM, DECAY = 50, 256, 3e-3, 1e-3
-DROPPED, BLUR = 0.2, 0.05  # share of the units; standard deviations added to the features
 NEAR_S = 0.04  # a place further from an onset is not its
 BESIDE_S, BESIDE_WEIGHT = 0.025, 0.1  # another place so near is neither a hit nor a mistake
 TIMED_MS = 15.0  # errors of the time count linearly from here
+DRUM_KINDS = ("drums", "grids")  # of labelled loops: nothing but drums, by name
+LOW, MIDDLE = {"kick", "kick2", "tlo"}, {"snare", "snare2", "clap", "rim", "tmid", "thi"}  # the rest is high
 TIME_WEIGHT = 0.002  # of a squared millisecond, beside a bit of the hit
 _FLUX = NAMES.index("flux")
 
@@ -79,61 +81,35 @@ class Lesson:
 
 
 def train(lesson: Lesson, seed: int = 1) -> Classifier:
-    """Train `NETWORKS` small networks apart and put them side by side."""
-    mean, scale = lesson.features.mean(axis=0), lesson.features.std(axis=0) + 1e-6
-    scaled = np.clip((lesson.features - mean) / scale, -4.0, 4.0)
-    networks = [_train_one(scaled, lesson, np.random.default_rng([seed, n])) for n in range(NETWORKS)]
-    weight, bias, out_weight, out_bias = zip(*networks, strict=True)
-    return Classifier(
-        mean.astype(np.float32),
-        scale.astype(np.float32),
-        (np.concatenate(weight, axis=1).astype(np.float32), np.concatenate(bias).astype(np.float32)),
-        (
-            (np.concatenate(out_weight) / NETWORKS).astype(np.float32),
-            np.mean(out_bias, axis=0).astype(np.float32),
-        ),
-    )
-
-
-def _train_one(scaled: np.ndarray, lesson: Lesson, rng: np.random.Generator) -> list[np.ndarray]:
-    """Adam over shuffled batches, its rate falling; cross-entropy of the hit, Huber's loss of the time."""
-    count, width = scaled.shape
-    shapes = [(width, UNITS), (UNITS,), (UNITS, 2), (2,)]
-    values = [
-        rng.normal(0, np.sqrt(2 / shape[0]), shape) if len(shape) == 2 else np.zeros(shape)
-        for shape in shapes
-    ]
-    values[2] *= 0.3
-    first, second = [np.zeros(shape) for shape in shapes], [np.zeros(shape) for shape in shapes]
+    """A network for `training.onsets`: cross-entropy of the hits, Huber's loss of their times."""
     timed = np.isfinite(lesson.late_ms)
     late = np.where(timed, lesson.late_ms, 0.0)
-    updates = EPOCHS * (count // BATCH)
-    order = np.arange(count)
-    for update in range(updates):
-        place = update % (count // BATCH)
-        if place == 0:
-            rng.shuffle(order)
-        rows = order[place * BATCH : (place + 1) * BATCH]
-        seen = scaled[rows] + rng.normal(0, BLUR, (len(rows), width))
-        kept = (rng.random((len(rows), UNITS)) > DROPPED) / (1 - DROPPED)
-        units = np.maximum(seen @ values[0] + values[1], 0.0) * kept
-        found = units @ values[2] + values[3]
-        slope = np.empty_like(found)
-        slope[:, 0] = lesson.weight[rows] * (1 / (1 + np.exp(-found[:, 0])) - lesson.hit[rows])
+
+    def slope(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
         off = np.clip(found[:, 1] - late[rows], -TIMED_MS, TIMED_MS)
-        slope[:, 1] = TIME_WEIGHT * lesson.weight[rows] * timed[rows] * off
-        slope /= len(rows)
-        down = (slope @ values[2].T) * (units > 0) * kept
-        gradients = [seen.T @ down, down.sum(axis=0), units.T @ slope, slope.sum(axis=0)]
-        rate = RATE_OF_ADAM * (0.02 + 0.98 * 0.5 * (1 + np.cos(np.pi * update / updates)))
-        for value, gradient, m, v in zip(values, gradients, first, second, strict=True):
-            if value.ndim == 2:
-                gradient += DECAY * value
-            m += 0.1 * (gradient - m)
-            v += 0.001 * (gradient**2 - v)
-            m_now, v_now = m / (1 - 0.9 ** (update + 1)), v / (1 - 0.999 ** (update + 1))
-            value -= rate * m_now / (np.sqrt(v_now) + 1e-8)
-    return values
+        both = np.stack(
+            [cross_entropy(found[:, 0], lesson.hit[rows]), TIME_WEIGHT * timed[rows] * off], axis=1
+        )
+        return lesson.weight[rows, None] * both
+
+    return fit(lesson.features, 2, slope, seed)
+
+
+def train_bands(rows: Sequence[tuple[dict[str, Any], np.ndarray]], seed: int = 1) -> Classifier:
+    """A network for `training.bands`, from truth and samples of loops that say which drum an onset is."""
+    known = [(row, samples) for row, samples in rows if row["kind"] in DRUM_KINDS]
+    sure = [~np.array(row["onset_optional"], bool) for row, _ in known]
+    features = [describe(samples, RATE, np.array(row["onsets_s"])) for row, samples in known]
+    truth = [bands_of(row) for row, _ in known]
+    seen = np.concatenate([part[keep] for part, keep in zip(features, sure, strict=True)])
+    true = np.concatenate([part[keep] for part, keep in zip(truth, sure, strict=True)])
+    return fit(seen, len(BANDS), lambda found, rows: cross_entropy(found, true[rows]), seed)
+
+
+def bands_of(row: dict[str, Any]) -> np.ndarray:
+    """Which bands the drums of each onset belong to, bool (n, 3)."""
+    drums = [set(each.split("+")) for each in row["onset_classes"]]
+    return np.array([[bool(each & LOW), bool(each & MIDDLE), bool(each - LOW - MIDDLE)] for each in drums])
 
 
 def labelled(folder: Path) -> list[tuple[dict[str, Any], np.ndarray, Lesson]]:
@@ -167,23 +143,15 @@ def fold_of(group: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Train the onset classifier, or say what it hears.")
+    parser = argparse.ArgumentParser(description="Train the networks that hear onsets and bands.")
     parser.add_argument("folder", type=Path, help="with labelled loops and truth.jsonl")
-    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="train on all and write it there")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="where they go")
     words = parser.parse_args()
     rows = labelled(words.folder)
-    practice = practised(PRACTICE)
-    if words.output:
-        train(Lesson.joined([*(lesson for _, _, lesson in rows), practice])).write(words.output)
-        print(f"{words.output}: trained on {len(rows)} labelled loops and {PRACTICE} practice loops")
-        return 0
-    for fold in range(FOLDS):
-        known = [lesson for row, _, lesson in rows if fold_of(row["group"]) != fold]
-        classifier = train(Lesson.joined([*known, practice]))
-        for row, samples, _ in rows:
-            if fold_of(row["group"]) == fold:
-                onsets, _ = find_onsets(samples, RATE, classifier=classifier)
-                print(json.dumps({"file": row["file"], "onsets_s": np.round(onsets, 5).tolist()}), flush=True)
+    lessons = [lesson for _, _, lesson in rows]
+    train(Lesson.joined([*lessons, practised(PRACTICE)])).write(words.output / ONSETS_FILE.name)
+    train_bands([(row, samples) for row, samples, _ in rows]).write(words.output / BANDS_FILE.name)
+    print(f"{words.output}: trained on {len(rows)} labelled loops and {PRACTICE} practice loops")
     return 0
 
 
