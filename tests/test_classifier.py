@@ -45,3 +45,20 @@ def test_what_is_written_is_read(tmp_path):
 
     read = Classifier.read(tmp_path / "made.safetensors")
     assert made.run(features) == pytest.approx(read.run(features))
+
+
+def test_two_side_by_side_say_what_each_says():
+    hits = Classifier(shipped().mean, shipped().scale, shipped().hidden, shipped().out)
+    both = hits.beside(hits)
+    places = propose(beats(), RATE).features
+
+    np.testing.assert_allclose(
+        both.run(places), np.concatenate([hits.run(places)] * 2, axis=1), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_two_that_see_other_features_do_not_stand_side_by_side():
+    other = Classifier(shipped().mean + 1, shipped().scale, shipped().hidden, shipped().out)
+
+    with pytest.raises(ValueError, match="the same features"):
+        shipped().beside(other)

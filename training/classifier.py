@@ -33,6 +33,18 @@ class Classifier:
         units = np.maximum(scaled @ self.hidden[0] + self.hidden[1], 0.0)
         return units @ self.out[0] + self.out[1]
 
+    def beside(self, other: Classifier) -> Classifier:
+        """Both as one: this one's outputs, then the other's. ValueError where their features differ."""
+        if not (np.array_equal(self.mean, other.mean) and np.array_equal(self.scale, other.scale)):
+            raise ValueError("two networks side by side must have been trained on the same features")
+        units = len(self.hidden[1]), len(other.hidden[1])
+        apart = np.zeros((sum(units), len(self.out[1]) + len(other.out[1])), np.float32)
+        apart[: units[0], : len(self.out[1])] = self.out[0]
+        apart[units[0] :, len(self.out[1]) :] = other.out[0]
+        weight = np.concatenate([self.hidden[0], other.hidden[0]], axis=1)
+        hidden = weight, np.concatenate([self.hidden[1], other.hidden[1]])
+        return Classifier(self.mean, self.scale, hidden, (apart, np.concatenate([self.out[1], other.out[1]])))
+
     @classmethod
     def read(cls, file: Path) -> Classifier:
         parts = load_file(file)

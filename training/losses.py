@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 LEAST = 1e-6  # of what is divided by
-STEEP = 1.1  # spreads of an attribute over the takes that it shall rise by in half the travel of its knob
+STEEP = 1.2  # spreads of an attribute over the takes that it shall rise by in half the travel of its knob
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Weights:
     offset: float = 0.5
     aim: float = 1.0  # that latents lie where they belong
     place: float = 1.0  # of places between the takes, beside the takes themselves
-    rise: float = 2.0  # that attributes rise with their knobs
+    rise: float = 3.0  # that attributes rise with their knobs
 
     def of_heads(self, heads: Sequence[int]) -> np.ndarray:
         return np.array([(1.0, self.velocity, self.offset)[head] for head in heads[1:]])

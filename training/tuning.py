@@ -35,10 +35,9 @@ PRACTICE_WEIGHT = 0.1  # of one of their places, beside one of a labelled loop
 FOLDS = 5
 NEAR_S = 0.04  # a place further from an onset is not its
 BESIDE_S, BESIDE_WEIGHT = 0.025, 0.1  # another place so near is neither a hit nor a mistake
-TIMED_MS = 15.0  # errors of the time count linearly from here
+TIMED_MS = 6.0  # errors of the time count linearly from here
 DRUM_KINDS = ("drums", "grids")  # of labelled loops: nothing but drums, by name
 LOW, MIDDLE = {"kick", "kick2", "tlo"}, {"snare", "snare2", "clap", "rim", "tmid", "thi"}  # the rest is high
-TIME_WEIGHT = 0.002  # of a squared millisecond, beside a bit of the hit
 _FLUX = NAMES.index("flux")
 
 
@@ -81,18 +80,19 @@ class Lesson:
 
 
 def train(lesson: Lesson, seed: int = 1) -> Classifier:
-    """A network for `training.onsets`: cross-entropy of the hits, Huber's loss of their times."""
+    """Networks for `training.onsets`: of hits by their cross-entropy, of their times by Huber's loss."""
     timed = np.isfinite(lesson.late_ms)
     late = np.where(timed, lesson.late_ms, 0.0)
 
-    def slope(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        off = np.clip(found[:, 1] - late[rows], -TIMED_MS, TIMED_MS)
-        both = np.stack(
-            [cross_entropy(found[:, 0], lesson.hit[rows]), TIME_WEIGHT * timed[rows] * off], axis=1
-        )
-        return lesson.weight[rows, None] * both
+    def hit_slope(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return lesson.weight[rows, None] * cross_entropy(found, lesson.hit[rows, None])
 
-    return fit(lesson.features, 2, slope, seed)
+    def late_slope(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        off = np.clip(found - late[rows, None], -TIMED_MS, TIMED_MS)
+        return (lesson.weight * timed)[rows, None] * off / TIMED_MS
+
+    hits, times = fit(lesson.features, 1, hit_slope, seed), fit(lesson.features, 1, late_slope, seed)
+    return hits.beside(times)
 
 
 def train_bands(rows: Sequence[tuple[dict[str, Any], np.ndarray]], seed: int = 1) -> Classifier:
