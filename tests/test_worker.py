@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,14 @@ def here(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def ended(pid):
+    """Whether a process does nothing any more, even where nobody has asked for its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
 
 
 @pytest.mark.parametrize("count", [1, 3])
@@ -132,3 +141,32 @@ def test_what_a_job_prints_is_not_for_the_player(capfd):
     run(noisy, [b"x"])
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_no_process_outlives_one_that_is_killed(tmp_path):
+    told = tmp_path / "pid"
+
+    def hang(job):
+        told.write_text(str(os.getpid()))
+        told.rename(tmp_path / "told")
+        while True:
+            time.sleep(10)
+
+    parent = os.fork()
+    if parent == 0:
+        run(hang, [b"x"])
+        os._exit(0)
+    while not (tmp_path / "told").exists():
+        time.sleep(0.01)
+    pid = int((tmp_path / "told").read_text())
+
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+
+    for _ in range(500):
+        if ended(pid):
+            break
+        time.sleep(0.01)
+    else:
+        os.kill(pid, signal.SIGKILL)
+        raise AssertionError("the process goes on for nobody")

@@ -1,12 +1,14 @@
 """Does one job after another in processes of their own, bounded in memory and time. Knows nothing of loops.
 
 A job that crashes its process, hangs or wants too much is answered by a sentence, and the others go on.
-The processes yield to everything else, and are the first that the kernel ends when memory runs out.
+The processes yield to everything else, are the first that the kernel ends when memory runs out, and none
+outlives the one that began it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import os
 import resource
@@ -29,6 +31,7 @@ WINDOW = 64  # jobs that are begun beyond the one whose answer is awaited
 GIVE_UP = 3  # jobs in a row of which nothing came: the rest is not tried
 TICK_S = 1.0
 GRACE_S = 1.0  # a process that was ended is waited for so long
+PR_SET_PDEATHSIG = 1  # prctl(2)
 
 ANSWERED, BROKEN = b"+", b"-"
 HEAD = struct.Struct("<I")
@@ -155,12 +158,16 @@ class Crew:
     def _begin(self) -> _Worker:
         asked, asks = os.pipe()
         answers, answered = os.pipe()
+        parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
         with warnings.catch_warnings():
             # From 3.12 on Python warns of threads: the child takes no lock that one of ours could hold.
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()
         if pid == 0:
             with contextlib.suppress(BaseException):
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # else it would finish a loop, or hang, for nobody
+                if os.getppid() != parent:
+                    os._exit(1)
                 for other in self._workers:
                     os.close(other.asks)
                     os.close(other.answers)
