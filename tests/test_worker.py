@@ -132,6 +132,15 @@ def test_no_process_is_left_when_the_caller_has_had_enough():
     assert not any(here(pid) for pid in pids)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_what_ends_a_whole_group_is_left_to_the_one_that_began_it(number):
+    def struck(job):
+        os.kill(os.getpid(), number)
+        return job
+
+    assert run(struck, [b"1", b"2"]) == [b"1", b"2"]
+
+
 def test_what_a_job_prints_is_not_for_the_player(capfd):
     def noisy(job):
         os.write(1, b"to stdout")

@@ -221,9 +221,9 @@ def _waits(pid: int) -> bool:
 
 def _settle(nice: int, most_bytes: int) -> None:
     """Make this process one that can be trusted with anything."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is for the parent, which then ends this
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
-        signal.signal(number, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # sent to a whole group, they are the parent's, which ends this
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)
     faulthandler.disable()
     nowhere = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):  # what decoders print of an odd file is not for the player
