@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -56,6 +57,11 @@ def cancellable(sentence: str) -> Iterator[Callable[[], None]]:
         raise KeyboardInterrupt(sentence)
 
     former: dict[int, Any] = {}
+    complain = sys.unraisablehook
+
+    def swallowed(unraisable: Any) -> None:
+        if not isinstance(unraisable.exc_value, KeyboardInterrupt):  # that is raised again
+            complain(unraisable)
 
     def hold() -> None:
         for number in former:
@@ -65,9 +71,11 @@ def cancellable(sentence: str) -> Iterator[Callable[[], None]]:
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 former[number] = signal.signal(number, cancel)
+    sys.unraisablehook = swallowed
     try:
         yield hold
     finally:
+        sys.unraisablehook = complain
         if former:
             signal.setitimer(signal.ITIMER_REAL, 0)
         for restored, before in former.items():

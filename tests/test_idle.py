@@ -128,6 +128,18 @@ def test_what_swallows_the_interruption_is_interrupted_again():
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
+def test_where_an_interruption_cannot_be_raised_nothing_is_printed(capfd):
+    class Falls:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt, match=r"as it was"), cancellable("as it was"):
+        Falls()
+        time.sleep(30)
+
+    assert capfd.readouterr() == ("", "")
+
+
 def test_signals_are_handled_afterwards_as_they_were_and_one_that_is_ignored_stays_so():
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     hung_up = signal.signal(signal.SIGHUP, signal.SIG_IGN)
