@@ -192,9 +192,11 @@ def _learn(words: argparse.Namespace) -> int:
     from device.home import check_file, check_target, load_slot, store
     from device.slot import pack
     from device.slots import write_safely
+    from training.architectures import DEFAULT
     from training.complaints import Complaints
     from training.lesson import lesson
     from training.report import page, trainings_of
+    from training.wording import ONE_PATTERN
 
     target = check_target(words.slot)
     if words.report:
@@ -228,7 +230,9 @@ def _learn(words: argparse.Namespace) -> int:
     else:
         print(f"slot {target}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
         print("\n".join(f"  {line}" for line in learned.slot.lines()))
-        if max(playability.travel) < FEW_PATTERNS:
+        if max(playability.travel) < FEW_PATTERNS and words.architecture != DEFAULT:
+            _say(ONE_PATTERN)
+        elif max(playability.travel) < FEW_PATTERNS:
             _say("these takes are too few or too much alike for knobs that do much: give it more loops.")
     if words.report:
         trainings = trainings_of(learned.learned)

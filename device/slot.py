@@ -35,6 +35,10 @@ LARGEST = 2**20  # bytes; a slot of 2,000 takes of three voices is half of it
 MOST_LAYERS = 8
 MOST_VOICES = 4
 
+# What a knob is for, where it has no attribute: no figure says how surely it does that.
+REST, NO_ATTRIBUTE, FINELY = "what remains", "no attribute", ("A, finely", "B, finely")
+NOT_MEANT = (REST, NO_ATTRIBUTE, *FINELY)
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The playability of a slot, as measured when it was learned; see `training.playability`."""
@@ -50,10 +54,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self, knobs: Mapping[str, str] | None = None) -> list[str]:
         """The report for a reader, a figure a line; `knobs` says what each is for."""
         named = {knob: f"{knob} {name}" for knob, name in (knobs or {}).items()}
-        meaning = [f"{named.pop(knob, knob)} {value:.2f}" for knob, value in self.meaning.items()]
+        for knob, value in self.meaning.items():
+            if (knobs or {}).get(knob) not in NOT_MEANT:
+                named[knob] = f"{named.get(knob, knob)} {value:.2f}"
         return [
             f"reach {self.reach:.2f}",
-            f"meaning {', '.join([*meaning, *named.values()])}",
+            f"meaning {', '.join(named.values())}",
             "travel " + ", ".join(f"{value:.0f}" for value in self.travel),
             f"likeness {self.likeness:.2f}",
             f"silence {self.silence:.3f}",

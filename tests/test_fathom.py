@@ -106,6 +106,17 @@ def test_architectures_are_learned_by_name_and_an_unknown_one_is_said_with_those
     assert all(name in told for name in ARCHITECTURES)
 
 
+def test_where_another_network_makes_little_of_the_takes_the_loops_are_not_blamed(home, loops):
+    ours, theirs = (
+        fathom("learn", loops / "two-120bpm.wav", "--slot", 1, *more).stderr
+        for more in ((), ("--architecture", "paper-2"))
+    )
+
+    assert "give it more loops" in ours
+    assert "Learn them without --architecture." in theirs
+    assert "give it more loops" not in theirs
+
+
 def test_the_same_loops_and_seed_give_the_same_bytes_wherever_they_lie(home, loops, tmp_path):
     loops.rename(tmp_path / "here")
     first = fathom("learn", tmp_path / "here", "--slot", tmp_path / "a.safetensors", "--epochs", 20)

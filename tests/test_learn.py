@@ -3,9 +3,8 @@ import pytest
 from conftest import GROOVES, pattern
 
 from device.decoder import POSITIONS, Scores, hits_of
-from device.slot import pack, unpack
+from device.slot import REST, pack, unpack
 from training.architectures import ARCHITECTURES, architecture_of
-from training.attributes import REST
 from training.errors import CancelledError, LoopError
 from training.learn import Corpus, learn, merit
 from training.model import fit

@@ -16,7 +16,7 @@ from fathom import main
 from training.learn import Corpus, learn
 from training.report import Training, page, trainings_of
 from training.survey import survey
-from training.wording import better
+from training.wording import better, do_all, does
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHAPTERS = ["figures", "knobs", "map", "randomiser", "takes", "training", "receipt"]  # and "left-out"
@@ -131,6 +131,45 @@ def test_each_knob_has_its_drawing_its_curve_and_its_table(root):
         assert len(list(figure.iter(f"{SVG}polyline"))) == 2
         assert len(list(figure.iter("tr"))) == 18
         assert re.search(r"(Nearest take|Takes on the way): \d groove-\d", text_of(figure.find("figcaption")))
+
+
+def test_of_a_knob_without_an_attribute_no_page_says_how_surely_it_does_it(corpus):
+    slot = learn(corpus, architecture="paper", epochs=200).slot
+    root = parsed(page(slot))
+    says = text_of(next(root.iter("ul")))
+    rows = [[text_of(cell) for cell in row] for row in chapter(root, "figures").iter("tr")]
+
+    assert re.search(r"A changes it(: up to \d+ steps?|, but only where .*)\. B changes it", says)
+    assert not re.search("hardly|somewhat|mostly|surely", says)
+    assert [row[2] for row in rows if row[0].startswith("Meaning")] == ["none"] * 3
+    assert "makes it busier. It is not for that here" in text_of(chapter(root, "figures"))
+    assert slot.lines()[1] == "meaning A no attribute, B no attribute, C A, finely, D B, finely"
+
+
+def test_where_another_network_makes_one_pattern_of_all_takes_the_loops_are_not_blamed(corpus):
+    slot = learn(corpus, architecture="paper-2", epochs=1).slot
+    seen = survey(slot)
+    dead = replace(seen, sweeps=tuple(replace(sweep, alive=False) for sweep in seen.sweeps))
+
+    assert "Learn them without --architecture" in do_all(dead, slot.about.playability, ours=False)
+    assert "Give it more loops" in do_all(dead, slot.about.playability)
+
+
+@pytest.mark.parametrize(
+    ("attribute", "values", "says"),
+    [
+        ("late", [9, 0, 7], "A surely lays it back."),
+        ("fill", [0.05, 0.05, 0.05], "A surely puts hits into the second bar."),
+        ("busy", [4, 6, 9], "A surely makes it busier (from 4 to 9 hits)."),
+        ("what remains", [0], "A changes what remains, but only where the others are not in the middle."),
+        ("what remains", [2, 0, 1], "A changes what remains: up to 2 steps."),
+    ],
+)
+def test_what_a_knob_does_is_told_without_empty_numbers(slot, attribute, values, says):
+    report = msgspec.structs.replace(slot.about.playability, meaning={"A": 0.95})
+    sweep = replace(survey(slot).sweeps[0], attribute=attribute, values=np.array(values), alive=True)
+
+    assert does("A", sweep, report) == says
 
 
 def test_every_take_is_on_the_map_and_in_the_list_by_its_name(root, slot):

@@ -13,7 +13,6 @@ FIRST = ("busy", "off-beat", "fill")  # of knobs A, B and C, where the takes dif
 FURTHER = ("syncopated", "late in the bar", "uneven", "late", "contrast")
 NAMES = FIRST + FURTHER
 BEYOND_HITS = FURTHER[-2:]
-REST = "what remains"  # of a knob without an attribute
 
 # Metrical weight of each step: 0 on the bar, 1 the half, 2 a quarter, 3 an eighth, 4 a sixteenth.
 METRICAL_WEIGHT = np.array([0, 4, 3, 4, 2, 4, 3, 4, 1, 4, 3, 4, 2, 4, 3, 4] * 2)

@@ -11,8 +11,9 @@ from device.decoder import HEADS, KNOBS, POSITIONS, Decoder, KnobMap
 from device.encoder import FULL, take_codes
 from device.network import IntegerNetwork
 from device.pattern import Pattern
+from device.slot import FINELY, NO_ATTRIBUTE, REST
 from training.architectures import OFFSETS, VELOCITIES, Architecture, Recipe
-from training.attributes import COUNTED, FIRST, NAMES, REST, attributes, closest, worth_knobs
+from training.attributes import COUNTED, FIRST, NAMES, attributes, closest, worth_knobs
 from training.batches import Material
 from training.calibrate import cube_points, knob_points, stretches
 from training.losses import Meaning
@@ -105,9 +106,9 @@ def material_of(takes: Sequence[Pattern], architecture: Architecture) -> tuple[M
         knobs = [REST if index is None else NAMES[index] for index in chosen]
         meanings = meanings_of(chosen, values, takes[0].voices)
     elif architecture.latents < KNOBS:
-        knobs = ["no attribute"] * 2 + ["A, finely", "B, finely"]
+        knobs = [NO_ATTRIBUTE] * 2 + [*FINELY]
     else:
-        knobs = ["no attribute"] * KNOBS
+        knobs = [NO_ATTRIBUTE] * KNOBS
     free = np.array([index is None for index in chosen])
     order = np.argsort(np.argsort(free, kind="stable"), kind="stable")  # of the latents with an attribute
     material = Material(

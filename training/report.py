@@ -13,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from device.pattern import STEPS, Pattern
-from device.slot import Report, Slot
+from device.slot import NOT_MEANT, Report, Slot
 from training import drawing, gallery
+from training.architectures import DEFAULT
+from training.attributes import FIRST
 from training.learn import Learned
 from training.markup import Markup, document, given_name, joined, lines, section, short, table, tag
 from training.playability import NEAR
@@ -101,14 +103,14 @@ def _in_short(slot: Slot, seen: Survey, rejected: int) -> Markup:
     names = slot.about.takes
     heard = f"{counted(len(names), 'take')} of two bars from {counted(len(set(names)), 'loop')}"
     heard += f"; {counted(rejected, 'file')} left out." if rejected else "."
-    report = slot.about.playability
+    report, ours = slot.about.playability, slot.about.architecture == DEFAULT
     exact, near = int((seen.off == 0).sum()), round(report.reach * len(names))
     back = f" The knobs give back {exact} of {len(names)} to the step"
     back += f", {near} but for {NEAR} steps of a voice." if near > exact else "."
     return tag(
         "ul",
         tag("li", tag("b", "What did the machine hear? "), heard, back),
-        tag("li", tag("b", "What do the knobs do? "), do_all(seen, report)),
+        tag("li", tag("b", "What do the knobs do? "), do_all(seen, report, ours)),
         tag("li", tag("b", "Is it better than a randomiser? "), better(seen)),
         class_="says",
     )
@@ -199,6 +201,10 @@ def figures(slot: Slot) -> list[Figure]:
 
 
 def _meaning(knob: str, value: float, attribute: str | None) -> Figure:
+    if attribute in NOT_MEANT:
+        usual = followed(dict(zip(LETTERS, FIRST, strict=False)).get(knob, ""))
+        says = f"How surely turning {knob} up {usual.does}. It is not for that here: to compare with."
+        return Figure(f"Meaning of {knob}", says, f"{value:.2f}")
     what = followed(attribute).does if attribute else "does what it is said to"
     says = f"How surely turning {knob} up {what}, wherever the others stand: 1 always, 0 as often as not."
     least = MEANING.get(knob)

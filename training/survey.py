@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from device.decoder import KNOBS, POSITIONS, VELOCITY, Decoder, hits_of, to_position
-from device.slot import Slot
-from training.attributes import BEYOND_HITS, FIRST, NAMES, REST, attributes
+from device.slot import REST, Slot
+from training.attributes import BEYOND_HITS, FIRST, NAMES, attributes
 
 MIDDLE = to_position(0.5)
 ROWS = 17  # patterns that are shown along a knob

@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from device.slot import Report
+from device.slot import NOT_MEANT, Report
 from training.survey import CHANGE, Survey, Sweep
 
 LETTERS = "ABCD"  # of the knobs
+ONE_PATTERN = "this network makes next to one pattern of all these takes. Learn them without --architecture."
 NEAR_ONE = 1.05  # times nearer than a randomiser, below which it is no better
 
 
@@ -94,17 +95,24 @@ def does(knob: str, sweep: Sweep, report: Report) -> str:
     way = followed(sweep.attribute)
     if not sweep.alive:
         return f"{knob} changes nothing."
-    if sweep.attribute not in FOLLOWED or knob not in report.meaning:
-        return f"{knob} {way.does}: up to {counted(int(sweep.values.max()), 'step')}."
+    if sweep.attribute in NOT_MEANT or sweep.attribute not in FOLLOWED or knob not in report.meaning:
+        most = int(sweep.values.max())
+        if not most:
+            return f"{knob} {way.does}, but only where the others are not in the middle."
+        return f"{knob} {way.does}: up to {counted(most, 'step')}."
     sure = next(word for least, word in SURE if report.meaning[knob] >= least)
     start, end = (value_of(sweep.attribute, sweep.values[at]) for at in (0, -1))
+    if way.called == CHANGES.called or start == end:
+        return f"{knob} {sure} {way.does}."
     return f"{knob} {sure} {way.does} (from {start} to {end}{way.after})."
 
 
-def do_all(seen: Survey, report: Report) -> str:
-    """What the knobs do, a sentence for each; those that do nothing share one."""
+def do_all(seen: Survey, report: Report, ours: bool = True) -> str:
+    """What the knobs do, a sentence for each; those that do nothing share one. `ours`: the usual network."""
     says = [does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps) if sweep.alive]
     dead = [LETTERS[knob] for knob, sweep in enumerate(seen.sweeps) if not sweep.alive]
+    if not says and not ours:
+        return f"No knob changes a hit: {ONE_PATTERN}"
     if not says:
         return "No knob changes a hit: these takes are too few or too much alike. Give it more loops."
     if dead:
