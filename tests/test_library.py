@@ -8,7 +8,7 @@ from loop_helpers import beats, write
 
 from device.slots import write_safely
 from training.errors import LoopError
-from training.library import Library, alone, content_of, decide, load, pack, previous, save, unpack
+from training.library import Library, alone, content_of, decide, load, pack, previous, save, unpack, unread
 
 A, B = content_of(b"a"), content_of(b"b")
 
@@ -80,6 +80,19 @@ def test_a_damaged_library_does_not_take_the_place_of_the_good_one_before(path):
 
     assert load(path)[0].word(A).bars == 8
     assert unpack(previous(path).read_bytes(), "")[0].word(A).bars == 2
+
+
+@pytest.mark.parametrize(
+    "blob", [b'{"format": 2, "loops": {"a": {"bars": 3}}}', b'{"format": 1, "loops": {,}}']
+)
+def test_a_library_that_cannot_be_used_is_laid_aside_before_another_takes_its_place(path, blob):
+    path.parent.mkdir()
+    path.write_bytes(blob)
+
+    save(path, decided(bars=8), write_safely)
+
+    assert unread(path).read_bytes() == blob
+    assert load(path)[0].word(A).bars == 8
 
 
 def test_where_both_are_gone_nothing_is_decided(path):

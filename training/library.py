@@ -98,7 +98,9 @@ def unpack(data: bytes, name: str) -> tuple[Library, list[str]]:
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         raise LoopError(f"{name}: not a library of loops, or cut off") from None
     if file.format != FORMAT:
-        raise LoopError(f"{name}: of format {file.format}, expected {FORMAT}")
+        raise LoopError(
+            f"{name}: of format {file.format}, expected {FORMAT}: another version of Fathom wrote it"
+        )
     loops, complaints = {}, []
     for content, table in file.loops.items():
         called = clean(str(table.pop("name", content[:SHORT])))
@@ -119,6 +121,11 @@ class _File(msgspec.Struct):
 def previous(path: Path) -> Path:
     """Where the library before stands."""
     return path.with_suffix(".previous")
+
+
+def unread(path: Path) -> Path:
+    """Where a library is laid aside that could not be used, before another takes its place."""
+    return path.with_suffix(".unread")
 
 
 def load(path: Path) -> tuple[Library, list[str]]:
@@ -142,12 +149,16 @@ def load(path: Path) -> tuple[Library, list[str]]:
 
 
 def save(path: Path, library: Library, write: Callable[[Path, bytes], None]) -> None:
-    """Write a library, and keep the one before beside it if that was good. `write` writes a file safely."""
+    """Write a library, and keep the one before beside it, or aside. `write` writes a file safely."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.suppress(OSError, LoopError):
+    if path.is_file():
         before = path.read_bytes()
-        unpack(before, path.name)
-        write(previous(path), before)
+        try:
+            unpack(before, path.name)
+        except LoopError:  # of another version, or with a slip of the player's pen
+            write(unread(path), before)
+        else:
+            write(previous(path), before)
     write(path, pack(library))
 
 
