@@ -50,7 +50,11 @@ def cancellable(sentence: str) -> Iterator[Callable[[], None]]:
     ignored. One that is ignored already stays so.
     """
 
+    cancelled = False
+
     def cancel(number: int, frame: FrameType | None) -> None:
+        nonlocal cancelled
+        cancelled = True
         if _imports(frame):
             _leave(sentence)
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
@@ -74,6 +78,10 @@ def cancellable(sentence: str) -> Iterator[Callable[[], None]]:
     sys.unraisablehook = swallowed
     try:
         yield hold
+    except Exception:
+        if cancelled:  # a library stumbled over what was raised in its midst
+            raise KeyboardInterrupt(sentence) from None
+        raise
     finally:
         sys.unraisablehook = complain
         if former:

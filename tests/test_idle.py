@@ -128,6 +128,17 @@ def test_what_swallows_the_interruption_is_interrupted_again():
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
+def test_what_a_library_makes_of_an_interruption_is_one_all_the_same():
+    with pytest.raises(KeyboardInterrupt, match=r"as it was"), cancellable("as it was"):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt:
+            raise ValueError("invalid bounding box") from None
+
+    with pytest.raises(ValueError, match="ours"), cancellable("as it was"):
+        raise ValueError("ours")
+
+
 def test_where_an_interruption_cannot_be_raised_nothing_is_printed(capfd):
     class Falls:
         def __del__(self):
