@@ -1,6 +1,7 @@
 """From a file to its takes, and from a bad file to a sentence."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,12 @@ def test_twelve_hits_in_two_bars_are_two_bars(tmp_path):
 
     assert (heard.bpm, heard.bars) == (120.0, 2)
     assert heard.takes[0].hits[0].tolist() == hits(steps)
+
+
+def test_a_tempo_that_a_length_gives_is_shown_without_its_noise(tmp_path):
+    (line, *_) = replace(hear(write(tmp_path / "loop 120bpm.wav", beats("X..." * 8))), bpm=62.00013).lines()
+
+    assert ": 62 BPM, 2 bars" in line
 
 
 def test_a_hit_before_the_bar_line_wraps_to_the_first_step(tmp_path):

@@ -312,6 +312,16 @@ def test_the_library_wins_over_the_note_and_the_note_over_the_folder(stick):
     )
 
 
+def test_what_the_player_says_is_evident_once(stick):
+    write(stick / "loop.wav", beats())
+    (stick / "loop.toml").write_text("bpm = 120\nbars = 2")
+
+    evidence = one(stick).evidence
+
+    assert evidence[:2] == ("loop.toml says bpm 120", "loop.toml says bars 2")
+    assert not any(line.startswith("you say") for line in evidence)
+
+
 def test_a_decision_holds_under_another_name_in_another_place(stick, tmp_path):
     loop = write(stick / "loop 120bpm.wav", beats())
     library = Library().decided(content_of(loop.read_bytes()), "loop 120bpm.wav", {"reject": True})

@@ -20,7 +20,7 @@ from training.grid import Grid, fit_grid, to_steps
 from training.onsets import find_onsets, lead_in, velocities
 from training.overrides import Word
 from training.takes import cut, explain
-from training.tempo import Tempo, check_length, find_tempo
+from training.tempo import YOU_SAY, Tempo, check_length, find_tempo
 
 VOICES = (1, 3)
 SENSITIVITY = 0.5  # where nothing is said
@@ -80,7 +80,7 @@ class Heard:
     def lines(self) -> list[str]:
         """What was heard, for a reader: tempo, bars, why so, and the steps of each take. Only where `ok`."""
         bars, hits = _count_of(self.bars or 0, "bar"), _count_of(self.hits, "hit")
-        head = f"{self.file}: {self.bpm:g} BPM, {bars}, {hits}, confidence {self.confidence:.2f}"
+        head = f"{self.file}: {self.bpm:.5g} BPM, {bars}, {hits}, confidence {self.confidence:.2f}"
         takes = ["".join("x" if hit else "." for hit in voice) for take in self.takes for voice in take.hits]
         return [f"{head} ({'; '.join(self.evidence)})", *(f"  {take}" for take in takes)]
 
@@ -202,7 +202,8 @@ def refused(path: Path | str, reason: str) -> Heard:
 
 def _evidence(tempo: Tempo, said: Word) -> tuple[str, ...]:
     padded = explain(tempo.bars)
-    return said.lines() + tempo.evidence + ((padded,) if padded else ())
+    told = tuple(line for line in tempo.evidence if not line.startswith(YOU_SAY))  # `said` says who, as well
+    return said.lines() + told + ((padded,) if padded else ())
 
 
 def _wave(samples: np.ndarray) -> np.ndarray:

@@ -38,6 +38,7 @@ DOUBTED_NEAR, DOUBT = 0.62, 16.0  # share of hits near a step at which a tempo i
 EXACT_ODDS = 2.0  # what speaks against doubt where a tempo that is said makes the file whole bars
 TEMPERATURE = 1.2  # scores are divided by it, so that a confidence of 0.9 is right nine times in ten
 SAME = 0.01  # tempos nearer than this share are one
+YOU_SAY = "you say"  # begins what is evident because it is said
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def _with_word(clues: Clues, bpm: float | None) -> Clues:
     """The clues, or in their place the tempo that the player says."""
     if bpm is None:
         return clues
-    said = [Clue(bpm, 0.0, f"you say {bpm:.6g} BPM")]
+    said = [Clue(bpm, 0.0, f"{YOU_SAY} {bpm:.6g} BPM")]
     return Clues(said, clues.beats, clues.threes, clues.triplets, clues.one_shot, decided=True)
 
 
@@ -149,7 +150,7 @@ def _decide(readings: Readings, loop: Loop, clues: Clues, bpm: float | None, bar
         best_bpm = refine(loop.onsets, best_bpm, start_s)
     count = beats // BEATS_PER_BAR
     if bars is not None:
-        says.insert(0, f"you say {bars_of(bars)}")
+        says.insert(0, f"{YOU_SAY} {bars_of(bars)}")
     says += _length_says(loop.duration_s, start_s, over, best_bpm, count, fitted)
     if readings.threes[at_t, at_s]:
         says.append("its beats are in three: each third is on the nearest sixteenth, its offset kept")
