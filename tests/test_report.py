@@ -16,7 +16,7 @@ from fathom import main
 from training.learn import Corpus, learn
 from training.report import Training, page, trainings_of
 from training.survey import survey
-from training.wording import better, do_all, does
+from training.wording import FOLLOWED, better, do_all, does
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHAPTERS = ["figures", "knobs", "map", "randomiser", "takes", "training", "receipt"]  # and "left-out"
@@ -144,6 +144,21 @@ def test_of_a_knob_without_an_attribute_no_page_says_how_surely_it_does_it(corpu
     assert [row[2] for row in rows if row[0].startswith("Meaning")] == ["none"] * 3
     assert "makes it busier. It is not for that here" in text_of(chapter(root, "figures"))
     assert slot.lines()[1] == "meaning A no attribute, B no attribute, C A, finely, D B, finely"
+
+
+def test_a_knob_that_moves_no_hit_is_told_by_what_else_it_moves(slot):
+    report = msgspec.structs.replace(slot.about.playability, meaning={"A": 0.95, "B": 0.1})
+    seen = survey(slot)
+    late, *others = (replace(sweep, alive=False, values=np.zeros(9)) for sweep in seen.sweeps)
+    late = replace(late, attribute="late")
+
+    assert does("A", late, report) == "A surely lays it back."
+    says = do_all(replace(seen, sweeps=(late, *others)), report)
+    assert says == "A surely lays it back. B, C and D change nothing."
+
+
+def test_the_names_of_curves_fit_above_them():
+    assert {name: told.called for name, told in FOLLOWED.items() if len(told.called) > 9} == {}
 
 
 def test_where_another_network_makes_one_pattern_of_all_takes_the_loops_are_not_blamed(corpus):

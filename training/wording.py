@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from device.slot import NOT_MEANT, Report
+from training.attributes import BEYOND_HITS
 from training.survey import CHANGE, Survey, Sweep
 
 LETTERS = "ABCD"  # of the knobs
@@ -18,7 +19,7 @@ NEAR_ONE = 1.05  # times nearer than a randomiser, below which it is no better
 class Followed(NamedTuple):
     """How an attribute that is followed along a knob is told."""
 
-    called: str  # beside its curve
+    called: str  # above its curve, which is narrow
     does: str  # what turning the knob up does
     means: str  # what its values are
     told: str = "{:.0f}"  # how a value is written,
@@ -44,7 +45,7 @@ FOLLOWED = {
         " %",
     ),
     "syncopated": Followed(
-        "syncopated %",
+        "synco. %",
         "syncopates it",
         "hits before a rest on a stronger step",
         "{:.0f}",
@@ -52,7 +53,7 @@ FOLLOWED = {
         " %",
     ),
     "late in the bar": Followed(
-        "late in the bar %",
+        "place %",
         "moves it later in the bar",
         "mean place in the bar",
         "{:.0f}",
@@ -93,7 +94,7 @@ def followed(attribute: str) -> Followed:
 def does(knob: str, sweep: Sweep, report: Report) -> str:
     """What turning a knob does, in a sentence."""
     way = followed(sweep.attribute)
-    if not sweep.alive:
+    if _dead(sweep):
         return f"{knob} changes nothing."
     if sweep.attribute in NOT_MEANT or sweep.attribute not in FOLLOWED or knob not in report.meaning:
         most = int(sweep.values.max())
@@ -107,16 +108,21 @@ def does(knob: str, sweep: Sweep, report: Report) -> str:
     return f"{knob} {sure} {way.does} (from {start} to {end}{way.after})."
 
 
+def _dead(sweep: Sweep) -> bool:
+    """Whether a knob changes nothing that is heard; of some attributes no hit tells."""
+    return not sweep.alive and sweep.attribute not in BEYOND_HITS
+
+
 def do_all(seen: Survey, report: Report, ours: bool = True) -> str:
     """What the knobs do, a sentence for each; those that do nothing share one. `ours`: the usual network."""
-    says = [does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps) if sweep.alive]
-    dead = [LETTERS[knob] for knob, sweep in enumerate(seen.sweeps) if not sweep.alive]
+    says = [does(LETTERS[knob], sweep, report) for knob, sweep in enumerate(seen.sweeps) if not _dead(sweep)]
+    dead = [LETTERS[knob] for knob, sweep in enumerate(seen.sweeps) if _dead(sweep)]
     if not says and not ours:
         return f"No knob changes a hit: {ONE_PATTERN}"
     if not says:
         return "No knob changes a hit: these takes are too few or too much alike. Give it more loops."
     if dead:
-        says.append(f"{' and '.join(dead)} {'change' if len(dead) > 1 else 'changes'} nothing.")
+        says.append(f"{_and(dead)} {'change' if len(dead) > 1 else 'changes'} nothing.")
     return " ".join(says)
 
 
@@ -144,6 +150,10 @@ def value_of(attribute: str, value: float) -> str:
     way = followed(attribute)
     text = way.told.format(value * way.factor).replace("-", "−")
     return text[1:] if text in ("+0", "−0") else text
+
+
+def _and(letters: list[str]) -> str:
+    return " and ".join(part for part in (", ".join(letters[:-1]), letters[-1]) if part)
 
 
 def counted(count: int, thing: str) -> str:
