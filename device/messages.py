@@ -249,10 +249,9 @@ def _train(words: Sequence[str]) -> dict[str, Any]:
     left = iter(words)
     for word in left:
         if word in Train.__struct_fields__[1:]:
-            value = next(left, "")
-            if not value:
+            message[word] = _value(next(left, ""))
+            if not isinstance(message[word], int):
                 raise SettingsError(f"train: {word}, expected a number after it")
-            message[word] = _value(value)
             continue
         message["paths"].append(os.path.abspath(word))  # the box is somewhere else
     return message

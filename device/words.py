@@ -50,7 +50,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     play.add_argument("--no-display", action="store_true", help="no live display in the terminal")
 
     hear = _verb(verbs, "hear", do, "say what is heard in loops")
-    hear.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    hear.add_argument("paths", nargs="+", type=_path, metavar="PATH")
     _add_ears(hear)
     hear.add_argument("--plot", type=Path, metavar="FILE.png", help="draw each loop; " + SEVERAL)
     hear.add_argument("--midi", type=Path, metavar="FILE.mid", help="the takes as MIDI; " + SEVERAL)
@@ -83,7 +83,7 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
         )
 
     learn = _verb(verbs, "learn", do, "turn loops into a slot")
-    learn.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    learn.add_argument("paths", nargs="+", type=_path, metavar="PATH")
     learn.add_argument("--slot", required=True, metavar="S", help="slot number, `free` (the next), or file")
     learn.add_argument("--seed", type=_whole, default=1, help="the same loops and seed give the same slot")
     learn.add_argument("--trainings", type=_count, default=1, metavar="K", help="train K and keep the best")
@@ -199,3 +199,9 @@ def _four(text: str) -> list[float]:
         return read_knobs(text)
     except ModelError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _path(text: str) -> Path:
+    if not text:  # Path makes the folder in which one is of it
+        raise argparse.ArgumentTypeError("'': expected a folder or a loop")
+    return Path(text)

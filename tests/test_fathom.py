@@ -106,6 +106,14 @@ def test_architectures_are_learned_by_name_and_an_unknown_one_is_said_with_those
     assert all(name in told for name in ARCHITECTURES)
 
 
+@pytest.mark.parametrize("words", [("hear", ""), ("learn", "", "--slot", "1")])
+def test_an_empty_path_is_not_the_folder_in_which_one_is(home, words):
+    refused = fathom(*words)
+
+    assert refused.returncode == 2
+    assert refused.stderr.endswith("argument PATH: '': expected a folder or a loop\n")
+
+
 def test_where_another_network_makes_little_of_the_takes_the_loops_are_not_blamed(home, loops):
     ours, theirs = (
         fathom("learn", loops / "two-120bpm.wav", "--slot", 1, *more).stderr

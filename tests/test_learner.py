@@ -374,8 +374,9 @@ def test_train_in_words(monkeypatch, tmp_path):
         "seed": 2,
         "trainings": 4,
     }
-    with pytest.raises(SettingsError, match="train: slot, expected a number after it"):
-        from_words(["train", "x", "slot"])
+    for words in (["slot"], ["slot", "free"], ["slot", "", "x"]):
+        with pytest.raises(SettingsError, match="train: slot, expected a number after it"):
+            from_words(["train", "x", *words])
     with pytest.raises(SettingsError, match="not a text in UTF-8"):
         from_words(["train", "\udcff"])
 
@@ -566,7 +567,7 @@ def test_wrong_words_for_train_are_a_sentence_and_status_1(home, folder):
         for words, said in (
             ("slot 17", "train: slot = 17: expected 1 to 16"),
             ("voices 2", "train: voices = 2: expected 1 or 3"),
-            ("slot three", "message not understood"),
+            ("slot three", "train: slot, expected a number after it"),
         ):
             done = subprocess.run(
                 [sys.executable, "fathom.py", "ctl", "train", "x", *words.split()],
