@@ -134,7 +134,7 @@ def in_turn(judged: Judged, librosa: Librosa | None) -> tuple[dict[str, Onsets],
 def step_words(name: str, onsets: Onsets, judged: Judged) -> str:
     tallies = step_tallies(name, onsets, judged)
     exact = sum(each.exact for each in tallies) / len(tallies)
-    words = f"step F1 {pooled(tallies).f1:.3f}, {exact:.0%} of the loops exact"
+    words = f"step F1 {pooled(tallies).f1:.3f}, {100 * exact:.0f} % of the loops exact"
     if name in (UNKNOWN, SHIPPED):
         naive = pooled(step_tallies("", onsets, judged)).f1
         words += f"; step F1 {naive:.3f} by the nearest sixteenth"
@@ -176,15 +176,17 @@ def onset_words(onsets: Onsets, judged: Judged, librosa: Librosa) -> str:
 
 def tempo_rows(judged: Judged) -> list[Row]:
     """Tempo and bars of the exact loops and of the real ones; no network knew either."""
+    exact = list(zip(judged.loops, judged.onsets, judged.peaks, judged.rows, strict=True))
     real = []
     for row in truths(real=True):
         loop = read_loop(row["file"])
         real.append((loop, *find_onsets(loop.samples, loop.rate), row))
-    exact = list(zip(judged.loops, judged.onsets, judged.peaks, judged.rows, strict=True))
     table = []
-    for what, loops in (("exact", exact), ("real", real)) if real else (("exact", exact),):
+    for what, loops in (("exact", exact), ("real", real)):
+        if not loops:
+            continue
         named, bare = ([reading(*each, named=names) for each in loops] for names in (True, False))
-        words = f"without the names of file and folder {outcome(bare)}"
+        words = f"{outcome(bare)} without the names of file and folder"
         table.append((f"tempo and bars of {len(loops)} {what} loops", outcome(named), words))
     return table
 
@@ -238,8 +240,8 @@ def grid_row() -> Row:
             theirs.append(furthest(aubio_onsets(sound, RATE), Grid(0.0, grid.step_s)) <= ON_GRID)
     return (
         f"{len(ours)} rendered loops on the grid, {GRID_TEMPOS[0]} to {GRID_TEMPOS[-1]} BPM",
-        f"all hits within 1/12 step in {np.mean(ours):.1%}",
-        f"{AUBIO}: {np.mean(theirs):.1%}",
+        f"all hits within 1/12 step in {100 * np.mean(ours):.0f} %",
+        f"{AUBIO}: {100 * np.mean(theirs):.0f} %",
     )
 
 

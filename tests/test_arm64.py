@@ -24,7 +24,8 @@ from tools import arm64
 ROOT = Path(__file__).parents[1]
 PROBE = ROOT / "tests" / "same_bits.py"
 VOICES = 4
-# Of a Pi 3, 4 and 5; and one with all that arm64 can do: numpy and OpenBLAS have other code for each.
+# Of a Pi 3, 4 and 5, and one with all that arm64 can do. OpenBLAS has other code for each (it says so with
+# OPENBLAS_VERBOSE=2: cortexa53, cortexa57, armv8, armv9sme), and numpy for what they lack.
 PROCESSORS = ("cortex-a53", "cortex-a72", "cortex-a76", "max")
 
 
