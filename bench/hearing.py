@@ -192,12 +192,12 @@ def tempo_rows(judged: Judged) -> list[Row]:
 
 
 def reading(loop: Loop, onsets: np.ndarray, peaks: np.ndarray, truth: Truth, named: bool) -> bool | None:
-    """Whether tempo and bars are right; None where the loop is refused."""
+    """Whether tempo and bars are right, or a loop of no whole bars is refused; None where another is."""
     name, folder = (loop.path.stem, loop.path.absolute().parent.name) if named else ("", "")
     try:
         found = find_tempo(loop.duration_s, name, folder, loop.acid, onsets, loop.samples, loop.rate, peaks)
     except LoopError:
-        return None
+        return True if truth["bars"] % 1 else None
     return tempo_is_right(found.bpm, found.bars, truth)
 
 

@@ -1,6 +1,7 @@
 """The sums of `make bench`'s table of hearing, and the table itself on a few loops that are made here."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from bench.environment import AbsentError
 from bench.labelled import of_other_groups
 from bench.loops import BPM, scores
 from bench.scoring import Tally, nearest_steps, onset_tally, pooled, step_tally, tempo_is_right
+from training.audio import Loop
 from training.demo import perform, render
 from training.synth import RATE
 from training.tuning import fold_of
@@ -68,6 +70,14 @@ def test_a_tempo_is_right_with_its_bars_as_it_is_named_or_as_long_as_it_is():
     assert tempo_is_right(172.7, 2, row)
     assert not tempo_is_right(84.0, 1, row)
     assert not tempo_is_right(168.0, 1, row)
+
+
+def test_a_loop_of_half_a_bar_is_right_where_it_is_refused_and_a_whole_one_is_not():
+    half = Loop(Path("half.wav"), "half.wav", np.ones(RATE, np.float32), RATE, 1.0)
+    heard = np.array([0.0, 0.5]), np.ones(2)
+
+    assert hearing.reading(half, *heard, {"bpm": 120.0, "bars": 0.5}, named=True) is True
+    assert hearing.reading(half, *heard, {"bpm": 120.0, "bars": 2}, named=True) is None
 
 
 def test_no_network_knows_a_loop_of_a_group_that_it_judges():
