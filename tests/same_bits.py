@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from device import decoder
-from device.decoder import KNOBS, POSITIONS, Scores
+from device.decoder import KNOBS, POSITIONS, Decoders, Scores
 from device.encoder import take_codes
 from device.pattern import STEPS, Pattern
 from device.slot import unpack
@@ -62,8 +62,17 @@ def parts_of(slot):
     }
 
 
+def codes_of_all(slots):
+    """A digest of what the slots give side by side, as a box plays them."""
+    decoders = Decoders([slot.decoder for slot in slots])
+    knobs = np.random.default_rng(2).integers(0, 4096, (SINGLE, KNOBS)) / 4095
+    return digest(np.array([decoders.decode(each).codes.copy() for each in knobs]))
+
+
 def main():
-    found = {Path(name).name: parts_of(unpack(Path(name).read_bytes(), name)) for name in sys.argv[1:]}
+    slots = {Path(name).name: unpack(Path(name).read_bytes(), name) for name in sys.argv[1:]}
+    found = {name: parts_of(slot) for name, slot in slots.items()}
+    found["side by side"] = {"codes": codes_of_all(list(slots.values()))}
     found["tables"] = {"sigmoid": digest(decoder.SIGMOID, decoder.VELOCITY, decoder.OFFSET)}
     print(json.dumps(found, indent=1))
 
