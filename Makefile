@@ -32,10 +32,10 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test lint format bench setup setup-dev loops factory classifiers clean clean-home
+.PHONY: help play test lint format bench setup setup-dev loops factory classifiers arm64 clean clean-home
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
 		printf '  make %-11s %s\n' "$$job" "$$what"; done
 
 play loops: export FATHOM_HOME := $(FATHOM_HOME)
@@ -93,6 +93,9 @@ $(HOME_DIR)/slots/slot-01.safetensors: | setup $(LOOPS)
 
 $(HOME_DIR)/slots/slot-02.safetensors: | setup $(LOOPS)
 	$(learn_bass) --slot 2
+
+arm64: setup-dev ## fetch an emulated arm64 Python, so that `make test` compares bits with it (needs qemu-user)
+	@$(VENV)/bin/python tools/arm64.py
 
 clean: ## remove environments and caches; what was learned stays
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,6 +21,7 @@ from bench import (
     decoding,
     engine,
     following,
+    hearing,
     lateness,
     learning,
     library,
@@ -29,7 +30,7 @@ from bench import (
 )
 
 FIGURES = box.ROOT / "docs" / "figures.md"
-MODULES = (learning, playability, library, decoding, engine, following, together, cost, lateness)
+MODULES = (hearing, learning, playability, library, decoding, engine, following, together, cost, lateness)
 ROOMS = {room.__name__.rpartition(".")[2]: room for room in MODULES}
 
 Row = tuple[str, str, str]
@@ -42,24 +43,29 @@ def main() -> None:
     parser.add_argument(
         "--seconds", type=float, default=lateness.SECONDS, help="of play that lateness looks at"
     )
+    parser.add_argument("--loops", type=int, metavar="N", help="of the labelled ones that hearing looks at")
     words = parser.parse_args()
+    if words.loops is not None and words.loops < hearing.FEWEST:
+        parser.error(f"--loops is {words.loops}, expected {hearing.FEWEST} or more")
     for name in words.rooms:
         if name not in ROOMS:
             parser.error(f"no room {name!r}; there are {', '.join(ROOMS)}")
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         box.prepare(home)
-        tables = [table(name, figures(name, home, words.seconds)) for name in words.rooms or ROOMS]
+        tables = [table(name, figures(name, home, words)) for name in words.rooms or ROOMS]
     if not words.rooms:
-        command = "make bench" + (
-            "" if words.seconds == lateness.SECONDS else f' ARGS="--seconds {words.seconds:g}"'
-        )
+        said = [f"--seconds {words.seconds:g}"] if words.seconds != lateness.SECONDS else []
+        said += [f"--loops {words.loops}"] if words.loops is not None else []
+        command = "make bench" + (f' ARGS="{" ".join(said)}"' if said else "")
         FIGURES.write_text(PAGE.format(command=command, machine=machine(), tables="\n\n".join(tables)))
     print("\n\n".join(tables))
 
 
-def figures(name: str, home: Path, seconds: float) -> list[Row]:
-    return lateness.rows(home, seconds) if name == "lateness" else ROOMS[name].rows(home)
+def figures(name: str, home: Path, words: argparse.Namespace) -> list[Row]:
+    if name == "lateness":
+        return lateness.rows(home, words.seconds)
+    return hearing.rows(home, words.loops) if name == "hearing" else ROOMS[name].rows(home)
 
 
 def table(name: str, rows: list[Row]) -> str:
