@@ -280,9 +280,15 @@ def test_an_acid_chunk_that_only_repeats_its_writers_default_decides_nothing():
 
 def test_one_hit_alone_is_a_one_shot():
     with pytest.raises(LoopError, match="one hit was heard and nothing says a tempo"):
-        find("X" + "." * 31)
+        find("X" + "." * 31, bpm=117.3)
     with pytest.raises(LoopError, match=r"one hit was heard \(file name says one-shot\)"):
         find("X" + "." * 31, name="Kick One Shot 120bpm")
+
+
+def test_one_hit_in_a_file_cut_to_whole_bars_is_a_loop():
+    found = find("X" + "." * 31, bpm=120)
+
+    assert (found.bpm, found.bars) == (pytest.approx(120), 2)
 
 
 def test_one_hit_of_a_named_tempo_is_a_loop():

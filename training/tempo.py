@@ -26,6 +26,7 @@ from training.readings import (
     NEAR_BARS,
     NEAR_S,
     PLAIN,
+    SLOWEST,
     SNAP,
     Loop,
     Readings,
@@ -37,6 +38,7 @@ SURE_ENOUGH = 0.3  # confidence below which a loop is refused
 DOUBTED_NEAR, DOUBT = 0.62, 16.0  # share of hits near a step at which a tempo is doubted; how sharply
 EXACT_ODDS = 2.0  # what speaks against doubt where a tempo that is said makes the file whole bars
 TEMPERATURE = 1.2  # scores are divided by it, so that a confidence of 0.9 is right nine times in ten
+CUT_BARS, CUT_S = (1, 2, 4), 0.001  # a lone hit is a loop where it was cut to so many bars, so exactly
 SAME = 0.01  # tempos nearer than this share are one
 YOU_SAY = "you say"  # begins what is evident because it is said
 
@@ -188,12 +190,19 @@ def _beats_of(beats: int, in_bars: bool) -> str:
 
 
 def _refuse_one_shot(loop: Loop, clues: Clues, bars: int | None) -> None:
-    """One hit is a loop where a tempo is said at which the file lasts whole bars, or its bars are said."""
+    """One hit is a loop where its bars are said, or the file lasts whole bars at a tempo that is said.
+
+    Where none is said it must last them to the millisecond, at whole BPM: a sample hardly does by chance.
+    """
     if len(loop.onsets) > 1 or bars is not None:
         return
     if clues.one_shot:
         raise LoopError(f"one hit was heard ({clues.one_shot}), expected a loop: leave it out")
     if not clues.tempos:
+        bpm = 60.0 * BEATS_PER_BAR * np.array(CUT_BARS) / loop.duration_s
+        bpm = bpm[(bpm > SLOWEST - 0.5) & (bpm < FASTEST + 0.5)]
+        if (np.abs(np.round(bpm) / bpm - 1) * loop.duration_s <= CUT_S).any():
+            return
         raise LoopError(
             "one hit was heard and nothing says a tempo, expected a loop: leave it out,"
             " or write the tempo into the file name, such as 120bpm"
