@@ -55,8 +55,9 @@ class Engine:
 
     def step(self) -> None:
         """One pass."""
-        self.player.decide()
-        self.slack.spend(until=self._next_deadline() - GUARD_NS)
+        if not 0 <= self._next_deadline() - self.time.now() <= GUARD_NS:  # what is due by then comes first
+            self.player.decide()
+            self.slack.spend(until=self._next_deadline() - GUARD_NS)
         due = self._next_deadline()  # a job may have started, stopped or changed the tempo
         alert = not self.player.playing or self.player.slaved
         idle = self.time.now() + (ALERT_NS if alert else IDLE_NS)

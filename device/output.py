@@ -1,7 +1,8 @@
 """Writes what is due to the jacks and the MIDI ports, in one go, and keeps it on the tape.
 
 Order at one instant: what ends, control changes, notes, then the jacks, all in one call. The messages are
-begun as much earlier as they have taken of late, so that the jacks change on time. Decides nothing.
+begun earlier by the longest that they have taken of late, and the call for the jacks by the least, so that
+the jacks change on time and hardly ever early. Decides nothing.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from hw.timing import Time
 ALL_NOTES_OFF = 123
 CHANNELS = 16
 EVERY = -1  # of the outputs
-MESSAGE_NS = 50_000  # the longest that one message is expected to take, however slow the last ones were
-SMOOTH = 8  # messages over which that is averaged
+MESSAGE_NS = 150_000  # the longest that one message is expected to take, however slow the last ones were
+MESSAGES_NS = 400_000  # and all of an instant together
+FORGETS = 32  # instants in which a slow message is forgotten, about
+REGAINS_NS = 100  # that the jacks' call is expected to take longer, after each that was not quicker
 
 # The jack of a track; a voice past the last gate has none.
 JACK_OF = dict(zip((*range(GATES), ACCENT, CLOCK, RESET), JACKS_OUT, strict=True))
@@ -37,7 +40,8 @@ class Output:
         self.health = health
         self.tape = tape
         self._notes = Notes(len(panel.midi))
-        self._message_ns = 0  # what a message takes to write, as of late
+        self._message_ns = 0  # the longest that a message took of late
+        self._jacks_ns = 0  # the least that the jacks' call took of late
 
     @property
     def levels(self) -> list[int]:
@@ -50,7 +54,7 @@ class Output:
 
     def lead_ns(self, plan: Plan) -> int:
         """How long before its instant a plan is to be begun, for its jacks to change at that instant."""
-        return len(plan.messages) * self._message_ns
+        return min(MESSAGES_NS, len(plan.messages) * self._message_ns) + self._jacks_ns
 
     def commit(self, plan: Plan, beat: float, due: int) -> None:
         """Write a plan: its messages now, its jacks when it is due."""
@@ -59,9 +63,13 @@ class Output:
             for port, message in plan.messages:
                 self._send(message, beat, due, port)
             each = min(MESSAGE_NS, (self.time.now() - begun) // len(plan.messages))
-            self._message_ns += (each - self._message_ns) // SMOOTH
-            self.time.sleep_until(due)
-        self._set(plan.levels, beat, due)
+            self._message_ns = max(each, self._message_ns - self._message_ns // FORGETS)
+        if plan.levels:
+            self.time.sleep_until(due - self._jacks_ns)
+        begun = self.time.now()
+        at = self._set(plan.levels, beat, due)
+        if at:
+            self._jacks_ns = min(at - begun, self._jacks_ns + REGAINS_NS)
         self._notes.take(plan)
         self.health.wrote(self.time.now() - due)
 
@@ -90,9 +98,10 @@ class Output:
         """Send a message that belongs to no track to every output: clock, transport, a program change."""
         self._send(message, beat, due)
 
-    def _set(self, changes: dict[int, int], beat: float, due: int) -> None:
+    def _set(self, changes: dict[int, int], beat: float, due: int) -> int:
+        """When these jacks had changed; 0 where there is none."""
         if not changes:
-            return
+            return 0
         jacks = {JACK_OF[track]: level for track, level in changes.items() if track in JACK_OF}
         if jacks:
             self.panel.jacks.write(jacks)
@@ -100,6 +109,7 @@ class Output:
         if self.tape:
             for name, level in jacks.items():
                 self.tape.jack(beat, due, at, name, level)
+        return at
 
     def _send(self, message: bytes, beat: float, due: int, port: int = EVERY) -> None:
         ports = self.panel.midi if port == EVERY else self.panel.midi[port : port + 1]

@@ -431,3 +431,21 @@ def test_three_minutes_do_not_drift(make_engine, bpm):
     exact = [rises[0] + n * 4 * 60e9 / bpm for n in range(len(rises))]
     assert len(rises) >= 3 * bpm / 4
     assert rises == pytest.approx(exact, abs=1, rel=0)
+
+
+def test_what_is_due_at_once_is_written_before_anything_is_decided(make_engine, monkeypatch):
+    lean = np.array([[0.0], [0.002], [0.004]])  # a quarter of a millisecond apart
+    engine = make_engine(pattern(*["x" * 32] * 3, offsets=lean), bars=4)
+    decide = engine.player.decide
+
+    def slowly():
+        decide()
+        engine.time.stall(400_000)
+
+    monkeypatch.setattr(engine.player, "decide", slowly)
+    engine.start()
+    engine.run()
+
+    gates = [entry for entry in engine.output.tape.entries if "jack" in entry]
+    assert len(gates) > 100
+    assert max(entry["at_ns"] - entry["due_ns"] for entry in gates) == 0
