@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from device.clock import NS_PER_MS, playable
 from device.errors import ModelError, SettingsError
 from device.history import GESTURE_NS, History
-from device.learner import Learner, Wanted
+from device.learner import Learner
+from device.learning import Wanted
 from device.pitch import LANE, MIDDLE_C, OCTAVE
 from device.player import Player
 from device.settings import ACTIONS, FREE, Settings, shown, spec_of
