@@ -101,6 +101,12 @@ def make_box(slot):
 
 
 @pytest.fixture
+def box(make_box, slot, other_slot):
+    """A box with two slots, of which the first plays."""
+    return make_box(library={1: slot, 2: other_slot})
+
+
+@pytest.fixture
 def make_engine(make_box):
     """The engines of such boxes."""
     return lambda *words, **more: make_box(*words, **more).engine
