@@ -108,7 +108,7 @@ def _patchbay(words: argparse.Namespace) -> None:
 
 
 def _learner(words: argparse.Namespace) -> None:
-    from device.learner import serve
+    from device.learning_run import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import log
 from typing import Any, NamedTuple
 
 from device.clock import NS_PER_MS, playable
 from device.errors import ModelError, SettingsError
 from device.history import GESTURE_NS, History
-from device.learner import Learner, Wanted
+from device.learner import Learner
+from device.learning import Wanted
 from device.pitch import LANE, MIDDLE_C, OCTAVE
 from device.player import Player
 from device.settings import ACTIONS, FREE, Settings, shown, spec_of
-from device.specs import GATES, KNOB_NAMES, SLOTS, TRAININGS, VOICES, Spec
+from device.specs import GATES, KNOB_NAMES, SLOTS, TRAININGS, VOICES
 from device.tap import Tap
+from device.travel import ON, place_at, share_at, share_of, value_at
 
-ON = 0.5  # a share of the travel from which a switch is on
 AT_ONCE = 0  # of a change that is one by itself, however soon after another
 TAPS_NS = 4000 * NS_PER_MS  # taps that follow each other so soon are one change
 LOOPS = "loops"  # the folder of a box that LEARN learns from
@@ -118,19 +118,19 @@ class Desk:
         elif target == "slot":
             filled = sorted(self.player.library)
             if filled and not self.same(target, share):
-                self.choose([filled[_place(share, len(filled))]], GESTURE_NS)
+                self.choose([filled[place_at(share, len(filled))]], GESTURE_NS)
         elif target == "voice":
-            self.voice = _place(share, self._voices())
+            self.voice = place_at(share, self._voices())
         elif target in ACTIONS:
             if share >= ON:
                 self.act(target)
         elif target != FREE:
-            self.change(target, _value(spec_of(target), share))
+            self.change(target, value_at(spec_of(target), share))
 
     def move_each(self, target: str, shares: Mapping[str, float]) -> None:
         """Put some settings of those that a target `voices.NAME` stands for each where its share is."""
         name = target.removeprefix("voices.")
-        values = {int(key.split(".")[1]) - 1: _value(spec_of(key), share) for key, share in shares.items()}
+        values = {int(key.split(".")[1]) - 1: value_at(spec_of(key), share) for key, share in shares.items()}
         self._apply(target, lambda settings: settings.changed_each(name, values))
 
     def share_of(self, target: str) -> float | None:
@@ -139,13 +139,13 @@ class Desk:
             return self.knobs[KNOB_NAMES.index(target)]
         if target == "slot":
             filled, playing = sorted(self.player.library), self.player.numbers
-            return _share(filled.index(playing[0]), len(filled)) if playing else None
+            return share_at(filled.index(playing[0]), len(filled)) if playing else None
         if target == "voice":
-            return _share(min(self.voice, self._voices() - 1), self._voices())
+            return share_at(min(self.voice, self._voices() - 1), self._voices())
         if target in ACTIONS or target == FREE:
             return None
         key = self._of_voice(target)
-        return _share_of_value(spec_of(key), self.player.settings.value(key))
+        return share_of(spec_of(key), self.player.settings.value(key))
 
     def same(self, target: str, share: float) -> bool:
         """Whether a share of the travel of something is where it is already, as near as it can tell."""
@@ -153,13 +153,13 @@ class Desk:
             return self.share_of(target) == share
         if target == "slot":
             filled, playing = sorted(self.player.library), self.player.numbers
-            return bool(filled and playing) and filled[_place(share, len(filled))] == playing[0]
+            return bool(filled and playing) and filled[place_at(share, len(filled))] == playing[0]
         if target == "voice":
-            return _place(share, self._voices()) == self.voice
+            return place_at(share, self._voices()) == self.voice
         if target in ACTIONS or target == FREE:
             return True
         key = self._of_voice(target)
-        return _value(spec_of(key), share) == self.player.settings.value(key)
+        return value_at(spec_of(key), share) == self.player.settings.value(key)
 
     def act(self, action: str) -> None:
         """Do one of `ACTIONS`."""
@@ -394,43 +394,3 @@ def moved_by(settings: Settings, number: str) -> str:
     """What a control change "CHANNEL.NUMBER" moves; "" where it moves nothing."""
     mapped = dict(settings.cc)
     return mapped.get(number) or mapped.get(number.rpartition(".")[2], "")
-
-
-def _place(share: float, count: int) -> int:
-    """Which of so many even pieces of the travel a share lies in."""
-    return min(count - 1, max(0, int(share * count)))
-
-
-def _share(place: int, count: int) -> float:
-    """The middle of one of so many even pieces of the travel; the ends where there is but one."""
-    return (place + 0.5) / count
-
-
-def _value(spec: Spec, share: float) -> Any:
-    """The value of a setting at a share of its travel."""
-    share = min(1.0, max(0.0, share))
-    if spec.kind is bool:
-        return share >= ON
-    if spec.choices:
-        return spec.choices[_place(share, len(spec.choices))]
-    if spec.most or spec.kind is str:
-        raise SettingsError(f"{shown(spec.says)}: cannot be turned, only set")
-    if spec.kind is int:
-        return int(spec.low) + _place(share, int(spec.high - spec.low) + 1)
-    if spec.by_ratio:
-        return round(spec.low * (spec.high / spec.low) ** share, 4)
-    return round(spec.low + share * (spec.high - spec.low), 4)
-
-
-def _share_of_value(spec: Spec, value: Any) -> float | None:
-    if spec.kind is bool:
-        return 0.75 if value else 0.25
-    if spec.choices:
-        return _share(spec.choices.index(value), len(spec.choices))
-    if spec.most or spec.kind is str:
-        return None
-    if spec.kind is int:
-        return _share(int(value - spec.low), int(spec.high - spec.low) + 1)
-    if spec.by_ratio:
-        return log(value / spec.low) / log(spec.high / spec.low)
-    return (value - spec.low) / (spec.high - spec.low)

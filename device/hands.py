@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from device.clock import NS_PER_MS
-from device.desk import ON, Desk
+from device.desk import Desk
 from device.errors import ModelError
 from device.settings import ACTIONS, Settings
 from device.specs import KNOB_NAMES
 from device.takeover import taken_over
+from device.travel import ON
 from hw.panel import Panel
 from hw.sim import SimKnobs
 

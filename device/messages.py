@@ -15,7 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from device.errors import SettingsError
-from device.learner import Learning
+from device.learning import Learning
 from device.settings import spec_of
 from device.specs import BOX_SPECS, KNOB_NAMES
 

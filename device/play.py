@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from device import home
+from device.beside import Child
 from device.box import Box
 from device.cabling import Cabling
 from device.engine import Engine
@@ -182,7 +183,7 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
     own = [*(port.listed for port in box.panel.midi), *(port.listed for port in box.panel.inputs)]
 
     def start(system: str, wishes: list[Wish]) -> Patching:
-        return Patching(command, system, own, wishes)
+        return Patching(Child([*command, system]), own, wishes)
 
     engine = box.engine
     box.cabling = Cabling(box.panel, engine.output, box.player.settings, start)
@@ -192,7 +193,8 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
 
 def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> None:
     """Let loops be learned beside the music."""
-    learner = box.desk.learner = Learner(command, home.home().absolute(), home.slot_folder().folder)
+    beside = Child([*command, str(home.slot_folder().folder)])
+    learner = box.desk.learner = Learner(beside, home.home().absolute())
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
 

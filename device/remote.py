@@ -21,7 +21,7 @@ import msgspec
 from device import messages
 from device.box import Box
 from device.errors import ModelError, SettingsError
-from device.learner import Learning
+from device.learning import Learning
 from device.messages import Answer, Published
 from device.output import JACK_OF
 from device.sequencer import silent

@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from device.client import watch
-from device.learner import BUSY, Learning
+from device.learning import BUSY, Learning
 from device.messages import Answer, Published
 from device.pattern import STEPS, STEPS_PER_BEAT
 from device.specs import GATES, KNOB_NAMES

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from learner_helpers import learner_of_script
 
 from device.box import Box
 from device.ensemble import Ensemble
@@ -100,9 +101,30 @@ def make_box(slot):
 
 
 @pytest.fixture
+def box(make_box, slot, other_slot):
+    """A box with two slots, of which the first plays."""
+    return make_box(library={1: slot, 2: other_slot})
+
+
+@pytest.fixture
 def make_engine(make_box):
     """The engines of such boxes."""
     return lambda *words, **more: make_box(*words, **more).engine
+
+
+@pytest.fixture
+def make_learner(tmp_path):
+    """Makes learners whose `fathom learn` is a few lines of Python; they are closed in the end."""
+    made = []
+
+    def make(code):
+        made.append(learner_of_script(code, tmp_path))
+        return made[-1]
+
+    (tmp_path / "slots").mkdir()
+    yield make
+    for learner in made:
+        learner.close()
 
 
 def run_until(engine, beat):

@@ -45,6 +45,19 @@ def turn(box, knob, to, steps=16):
     wait(box, 300)
 
 
+def steps_between(box, knob, to, look, steps=200):
+    """What is seen after each of many small movements of a knob."""
+    at = "ABCD".index(knob)
+    begin = box.panel.knobs.values[at]
+    wait(box, 300)
+    seen = [look()]
+    for step in range(steps):
+        box.panel.knobs.turn(at, begin + (to - begin) * (step + 1) / steps)
+        wait(box)
+        seen.append(look())
+    return seen
+
+
 def control(box, number, value, channel=1):
     """Let a control change arrive, and the box notice it."""
     box.panel.inputs[0].feed([0xB0 | channel - 1, number, value])

@@ -142,6 +142,18 @@ def test_learn_shows_epochs_and_loss(home, loops):
     assert "reach" in learned.stdout
 
 
+def test_the_loss_falls_in_each_training_as_another_program_is_told(home, loops):
+    words = ("learn", loops, "--slot", 1, "--epochs", 100, "--trainings", 2, "--progress", "json")
+    learned = fathom(*words, "--eager")
+
+    assert learned.returncode == 0, learned.stderr
+    told = [json.loads(line) for line in learned.stderr.splitlines() if line.startswith("{")]
+    for number in (1, 2):
+        steps = [row for row in told if row["what"] == f"training {number} of 2"]
+        assert (steps[0]["done"], steps[-1]["done"]) == (1, 100)
+        assert 0 < steps[-1]["loss"] < steps[0]["loss"] / 2
+
+
 def test_hear_says_what_it_hears_and_why_not(home, loops):
     heard = fathom("hear", loops, "--json")
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from midi_helpers import jack_server, need_library, need_rtmidi, open_when_up
+from process_helpers import child_of
 
-from device.patching import LONGEST_LINE, Patching
+from device.beside import Child
+from device.patching import Patching
 from hw import midi_port
 from hw.midi_in import open_midi_in
 from hw.midi_out import open_midi_out
 
 ROOT = Path(__file__).parents[1]
-COMMAND = [sys.executable, str(ROOT / "fathom.py"), "_patchbay"]
+COMMAND = [sys.executable, str(ROOT / "fathom.py"), "_patchbay", "JACK"]
 SOON_S = 5.0  # on a busy machine; the child looks once a second
 
 
@@ -63,7 +65,7 @@ def jack(monkeypatch):
 
 def test_a_synthesiser_that_comes_goes_and_comes_back_is_played_and_the_engine_never_waits(jack):
     out = open_when_up(open_midi_out)
-    patching = Patching(COMMAND, "JACK", [out.listed], [(out.listed, "tr-8*")])
+    patching = Patching(Child(COMMAND), [out.listed], [(out.listed, "tr-8*")])
     theirs = "TR-8S in:in"
 
     synth = open_midi_in("TR-8S")
@@ -97,7 +99,7 @@ def test_a_synthesiser_that_comes_goes_and_comes_back_is_played_and_the_engine_n
 def test_a_new_wish_is_granted_at_once_and_an_old_one_let_go(jack):
     out = open_when_up(open_midi_out)
     one, two = open_midi_in("one"), open_midi_in("two")
-    patching = Patching(COMMAND, "JACK", [out.listed], [(out.listed, "one*")])
+    patching = Patching(Child(COMMAND), [out.listed], [(out.listed, "one*")])
     assert events_of(patching, 1)[0] == [("connected", out.listed, "one in:in")]
 
     assert patching.wish([(out.listed, "two*")])
@@ -112,9 +114,9 @@ def test_a_new_wish_is_granted_at_once_and_an_old_one_let_go(jack):
 
 def test_a_patch_bay_that_dies_is_a_sentence_and_the_engine_goes_on(jack):
     out = open_when_up(open_midi_out)
-    patching = Patching(COMMAND, "JACK", [out.listed], [])
+    patching = Patching(Child(COMMAND), [out.listed], [])
 
-    os.kill(patching._child.pid, signal.SIGKILL)
+    os.kill(child_of(os.getpid(), "_patchbay"), signal.SIGKILL)
 
     assert complaint_of(patching) == (
         "MIDI: the patch bay ended, so what is plugged in from now on is not connected by itself."
@@ -129,14 +131,14 @@ def test_a_patch_bay_that_dies_is_a_sentence_and_the_engine_goes_on(jack):
 def test_without_a_server_the_patch_bay_says_so(monkeypatch):
     need_library("jack")
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "nobody")
-    patching = Patching(COMMAND, "JACK", [], [])
+    patching = Patching(Child(COMMAND), [], [])
 
     assert complaint_of(patching).startswith("MIDI: JACK cannot be asked for its ports")
     patching.close()
 
 
 def test_a_patch_bay_that_hangs_holds_nobody_up():
-    patching = Patching(script("time.sleep(60)"), "JACK", [], [])
+    patching = Patching(Child(script("time.sleep(60)")), [], [])
     started = time.monotonic()
 
     told = [patching.wish([("Fathom:out", "synth" * 200)]) for _ in range(500)]
@@ -154,15 +156,14 @@ def test_a_patch_bay_that_hangs_holds_nobody_up():
 
 def test_nonsense_from_the_patch_bay_is_left_out():
     said = 'b"x" * 100_000 + b"\\n{}\\n[1]\\n" + b\'{"event": ["gone", "a", "b"]}\\n\''
-    patching = Patching(script(f"os.write(1, {said}); time.sleep(60)"), "JACK", [], [])
+    patching = Patching(Child(script(f"os.write(1, {said}); time.sleep(60)")), [], [])
 
     assert events_of(patching, 1)[0] == [("gone", "a", "b")]
-    assert len(patching._line) <= LONGEST_LINE
     patching.close()
 
 
 def test_more_wishes_than_fit_are_refused_in_words():
-    patching = Patching(script("time.sleep(60)"), "JACK", [], [])
+    patching = Patching(Child(script("time.sleep(60)")), [], [])
 
     assert not patching.wish(200 * [("Fathom:out", "a synthesiser with a name")])
     assert patching.complaint.startswith("MIDI: 200 wishes for connections take")
@@ -173,9 +174,10 @@ def test_the_patch_bay_ends_with_an_engine_that_is_killed(jack):
     open_when_up(open_midi_out).close()
     code = (
         "import os, signal, time\n"
+        "from device.beside import Child\n"
         "from device.patching import Patching\n"
-        f"patching = Patching({COMMAND!r}, 'JACK', [], [])\n"
-        "print(patching._child.pid, flush=True)\n"
+        f"patching = Patching(Child({COMMAND!r}), [], [])\n"
+        "print(open(f'/proc/self/task/{os.getpid()}/children').read(), flush=True)\n"
         "time.sleep(1)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )

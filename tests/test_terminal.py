@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from rich.console import Console
 
 from device import messages
-from device.learner import Learning
+from device.learning import Learning
 from device.messages import Published
 from device.slot import pack
 from device.slots import SlotFolder
