@@ -189,7 +189,7 @@ def _loops(words: argparse.Namespace) -> int:
 def _learn(words: argparse.Namespace) -> int:
     if not words.eager:
         give_way()
-    from device.home import check_file, check_target, load_slot, store
+    from device.home import check_file, load_slot, store, target
     from device.slot import pack
     from device.slots import write_safely
     from training.architectures import DEFAULT
@@ -198,13 +198,13 @@ def _learn(words: argparse.Namespace) -> int:
     from training.report import page, trainings_of
     from training.wording import ONE_PATTERN
 
-    target = check_target(words.slot)
     if words.report:
         check_file(words.report)
     ears = _ears(words)
     with (
-        cancellable(f"cancelled: slot {target} is as it was.") as hold,
-        _progress(words, target) as progress,
+        target(words.slot) as slot,
+        cancellable(f"cancelled: slot {slot} is as it was.") as hold,
+        _progress(words, slot) as progress,
         Complaints(_say) as complaints,
     ):
         learned = lesson(
@@ -219,16 +219,16 @@ def _learn(words: argparse.Namespace) -> int:
         )
         hold()  # what is learned is written and handed over, whoever changes their mind now
         progress.write()
-        store(target, pack(learned.slot), _say)
+        store(slot, pack(learned.slot), _say)
     playability = learned.slot.about.playability
     if words.json:
         rejected = [{"file": file, "reason": reason} for file, reason in learned.rejected]
         seconds = {name: round(value, 3) for name, value in learned.seconds.items()}
-        report = {"slot": target, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
+        report = {"slot": slot, "takes": learned.takes, "rejected": rejected, "seconds": seconds}
         summary = learned.slot.summary()
         _print({**report, **{name: summary[name] for name in ("playability", "architecture", "knobs")}})
     else:
-        print(f"slot {target}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
+        print(f"slot {slot}: {learned.takes} takes learned in {learned.seconds['total']:.1f} s")
         print("\n".join(f"  {line}" for line in learned.slot.lines()))
         if max(playability.travel) < FEW_PATTERNS and words.architecture != DEFAULT:
             _say(ONE_PATTERN)
@@ -237,7 +237,7 @@ def _learn(words: argparse.Namespace) -> int:
     if words.report:
         trainings = trainings_of(learned.learned)
         known = (learned.corpus.takes, learned.heard, trainings, learned.rejected, learned.seconds)
-        write_safely(words.report, page(load_slot(target), *known).encode())
+        write_safely(words.report, page(load_slot(slot), *known).encode())
         _say(f"what was learned is shown in {words.report}.")
     return DONE
 

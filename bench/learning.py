@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import statistics
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench import box
-from bench.environment import AbsentError, peer_python
+from bench.environment import AbsentError, Peer
 from bench.loops import takes, write_loops
 
 NEEDS = ("tensorflow-cpu==2.21.0", "keras==3.15.1", "librosa==0.11.0")
@@ -37,7 +36,7 @@ def rows(home: Path) -> list[Row]:
     folder = home / "beats"
     write_loops(folder, LOOPS)
     try:
-        with Peer(home, folder) as peer:
+        with Keras(home, folder) as peer:
             table += [training_row(name, peer) for name in NETWORKS]
             table.append(whole_row(home, folder, peer))
     except AbsentError as error:
@@ -86,7 +85,7 @@ def job(name: str) -> dict[str, Any]:
     }
 
 
-def training_row(name: str, peer: Peer) -> Row:
+def training_row(name: str, peer: Keras) -> Row:
     """One architecture, ours and Keras in turn."""
     from training.architectures import architecture_of
     from training.model import fit
@@ -108,7 +107,7 @@ def training_row(name: str, peer: Peer) -> Row:
     )
 
 
-def whole_row(home: Path, folder: Path, peer: Peer) -> Row:
+def whole_row(home: Path, folder: Path, peer: Keras) -> Row:
     """Files to a slot: a command of ours, begun anew, beside librosa and Keras without their imports."""
     slot = home / "beats.safetensors"
     words = ("learn", folder, "--slot", slot, "--architecture", WHOLE, "--epochs", EPOCHS, "--json")
@@ -146,8 +145,8 @@ def growth_row(count: int) -> Row:
     )
 
 
-class Peer:
-    """Keras and librosa in a process of their own. Raises AbsentError where they cannot be had."""
+class Keras(Peer):
+    """Keras and librosa, given the loops of a folder and their takes."""
 
     def __init__(self, home: Path, folder: Path):
         import numpy as np
@@ -155,37 +154,10 @@ class Peer:
         from device.decoder import HEADS
         from device.encoder import FULL, take_codes
 
-        python = peer_python("keras", *NEEDS)
         seen = (take_codes([take for _, take in takes(LOOPS)]) / FULL).reshape(LOOPS, HEADS, -1)
         given = seen.copy()
         given[:, 2] = given[:, 2] / 2 + 0.5
         file = home / "beats.npz"
         np.savez(file, seen=seen, given=given)
-        quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(
-            [python, PEER, file, folder],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=quiet,
-            text=True,
-        )
-        self.versions = self._answer()["versions"]
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise AbsentError("Keras or librosa does not run here")
-        return json.loads(line)
+        super().__init__("keras", "Keras or librosa", NEEDS, PEER, file, folder)
+        self.versions = self.hello["versions"]

@@ -5,18 +5,15 @@ librosa, and mir_eval that matches onsets, run in a process and an environment o
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import aubio
 import numpy as np
 import soundfile
 
 from bench import box
-from bench.environment import AbsentError, peer_python
+from bench.environment import Peer
 from training.audio import read_loop
 from training.hear import hear
 from training.onsets import find_onsets
@@ -58,40 +55,19 @@ def aubio_onsets(sound: np.ndarray, rate: int) -> np.ndarray:
     return np.array([detector.get_last_s() for hop in hops if detector(hop)])
 
 
-class Librosa:
-    """Raises AbsentError where librosa or mir_eval cannot be had."""
+class Librosa(Peer):
+    """librosa, and mir_eval that matches onsets."""
 
     def __init__(self) -> None:
-        python = peer_python("librosa", *NEEDS)
-        pipe, quiet = subprocess.PIPE, subprocess.DEVNULL
-        self._process = subprocess.Popen([python, PEER], stdin=pipe, stdout=pipe, stderr=quiet, text=True)
-        self.version = self._answer()["version"]
-
-    def __enter__(self) -> Librosa:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        super().__init__("librosa", "librosa or mir_eval", NEEDS, PEER)
+        self.version = self.hello["version"]
 
     def hear(self, files: Sequence[str], rate: int | None) -> tuple[Onsets, float]:
         """Onsets of each file at that rate, or its own, and seconds of the processor's time."""
-        answer = self._ask({"files": list(files), "rate": rate})
+        answer = self.ask({"files": list(files), "rate": rate})
         return [np.array(onsets) for onsets in answer["onsets"]], answer["cpu_s"]
 
     def match(self, true: Onsets, found: Onsets, window_s: float) -> list[list[list[int]]]:
         """Pairs of each file, (place in `true`, place in `found`), by mir_eval; both ascend."""
         cases = [(one.tolist(), other.tolist()) for one, other in zip(true, found, strict=True)]
-        return self._ask({"cases": cases, "window": window_s})["pairs"]
-
-    def _ask(self, job: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(job) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line:
-            raise AbsentError("librosa or mir_eval does not run here")
-        return json.loads(line)
+        return self.ask({"cases": cases, "window": window_s})["pairs"]

@@ -21,6 +21,7 @@ from device.settings import ACTIONS, FREE, Settings, shown, spec_of
 from device.specs import GATES, KNOB_NAMES, SLOTS, TRAININGS, VOICES
 from device.tap import Tap
 from device.travel import ON, place_at, share_at, share_of, value_at
+from device.undone import sentence
 
 AT_ONCE = 0  # of a change that is one by itself, however soon after another
 TAPS_NS = 4000 * NS_PER_MS  # taps that follow each other so soon are one change
@@ -48,6 +49,7 @@ class Desk:
         self.voice = 0  # the one that is edited
         self.recording: int | None = None  # the voice whose pitch lane takes notes in
         self.changes = 0  # made since the start
+        self.undone = ""  # what undo or redo has brought back, in a sentence, until the next change
         self.learner: Learner | None = None  # beside the music, where there is one
         self._history: History[Moment] = History()
         self._tap = Tap()
@@ -335,17 +337,18 @@ class Desk:
 
     def undo(self) -> None:
         """Take the last change back."""
-        self._recall(self._history.undo(self._now()))
+        self._recall("undo", "undone", self._history.undo(self._now()))
 
     def redo(self) -> None:
         """Make again what was taken back last."""
-        self._recall(self._history.redo(self._now()))
+        self._recall("redo", "done again", self._history.redo(self._now()))
 
-    def _recall(self, moment: Moment | None) -> None:
+    def _recall(self, verb: str, done: str, moment: Moment | None) -> None:
         if moment is None:
+            self.undone = f"nothing to {verb}."
             return
         self.changes += 1
-        now = self.player.settings
+        before, now = self._now(), self.player.settings
         tempo = now.bpm if self.player.slaved else moment.settings.bpm
         wanted = replace(moment.settings, bpm=tempo, slots=now.slots)
         self.player.apply(lambda _: wanted)
@@ -355,6 +358,7 @@ class Desk:
         if there and there != self.player.numbers:
             self.player.choose(there)
         self._turn()
+        self.undone = sentence(done, before, self._now())
 
     def _now(self) -> Moment:
         player = self.player
@@ -362,6 +366,7 @@ class Desk:
 
     def _about_to(self, what: str, before: Moment | None = None, within: int = GESTURE_NS) -> None:
         self.changes += 1
+        self.undone = ""
         self._history.changed(what, before or self._now(), self.player.time.now(), within)
 
     # --- within ------------------------------------------------------------------------------------------

@@ -7,9 +7,10 @@ installed as a package keeps its own where the XDG base directory specification 
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from device.client import call
@@ -93,19 +94,28 @@ def number_of(word: str) -> int:
     return int(word)
 
 
-def check_target(word: str) -> str:
-    """Where a slot is to be written: a number, of `free` the first that holds nothing, or a file.
+@contextlib.contextmanager
+def target(word: str) -> Iterator[str]:
+    """Where a slot is to be written: a number, of `free` the first that is empty and not taken, or a file.
 
-    Raises before any work is done where that cannot be: a number, a name, rights.
+    Raises before any work is done where that cannot be: a number, a name, rights. While this lasts no other
+    process is given the number for `free`.
     """
-    word = _free() if word == "free" else word
-    path = Path(word)
-    if is_number(word.removeprefix("-")):
-        path = slot_folder().path(int(word))
+    folder = slot_folder()
+    if word == "free":
+        check_file(folder.path(1).with_name("claims"))
+        with folder.claimed() as number:
+            check_file(folder.path(number))
+            yield str(number)
+    elif is_number(word.removeprefix("-")):
+        check_file(folder.path(int(word)))
+        with folder.claimed(int(word)):
+            yield word
     elif "/" not in word and "." not in word:
         raise ModelError(f"slot {word!r}: expected a number from 1 to {SLOTS}, or a file: {word}.safetensors")
-    check_file(path)
-    return word
+    else:
+        check_file(Path(word))
+        yield word
 
 
 def check_file(path: Path) -> None:
@@ -115,14 +125,6 @@ def check_file(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not os.access(path.parent, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
-
-
-def _free() -> str:
-    filled = slot_folder().filled()
-    for number in range(1, SLOTS + 1):
-        if number not in filled:
-            return str(number)
-    raise ModelError(f"slot free: all {SLOTS} slots are filled; name one: what it holds is kept beside it.")
 
 
 def load_slot(word: str) -> Slot:

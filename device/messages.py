@@ -304,6 +304,7 @@ class Published(msgspec.Struct, frozen=True):
     recording: int | None = None  # voice whose pitch lane takes notes in
     learning: str = ""  # what the next control change will move
     learned: str = ""  # what was learned last, in a sentence
+    undone: str = ""  # what undo or redo has brought back, in a sentence, until the next change
     changes: int = 0  # made since the start
     learner: Learning = Learning()  # how far the learning beside the music is
 

@@ -220,6 +220,9 @@ class Remote:
                 return Answer(True, says=desk.train(paths, slot, voices, seed, trainings, eager))
             case messages.Cancel():
                 return Answer(True, says=desk.cancel())
+            case messages.Undo() | messages.Redo() as back:
+                desk.act(str(back.__struct_config__.tag))
+                return Answer(True, says=desk.undone)
             case messages.Memory():
                 return Answer(True, memory=box.memory())
             case messages.State():
@@ -249,6 +252,7 @@ def state_of(box: Box) -> Published:
         recording=None if desk.recording is None else desk.recording + 1,
         learning=box.controls.learning,
         learned=box.controls.learned,
+        undone=desk.undone,
         changes=desk.changes,
         learner=desk.learner.learning if desk.learner else Learning(),
         slots=player.ensemble.names,

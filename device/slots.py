@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from device.errors import ModelError
@@ -33,6 +35,30 @@ class SlotFolder:
     def filled(self) -> list[int]:
         """Numbers of the slots that hold a file, good or bad."""
         return [number for number in range(1, SLOTS + 1) if self.path(number).exists()]
+
+    @contextlib.contextmanager
+    def claimed(self, number: int | None = None) -> Iterator[int]:
+        """A number that is being learned: this one, or the first that is empty and that nobody else claims.
+
+        Who names a number has it, claimed or not. A claim is a lock on a byte of the file `claims`, which the
+        system lifts with the process, so that none is left behind.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "claims").open("ab") as claims:
+            if number is not None:
+                _lock(claims.fileno(), number)
+                yield number
+                return
+            for free in range(1, SLOTS + 1):
+                if not self.path(free).exists() and _lock(claims.fileno(), free):
+                    if not self.path(free).exists():  # it may have been written before the lock was ours
+                        yield free
+                        return
+                    fcntl.lockf(claims, fcntl.LOCK_UN, 1, free)
+        raise ModelError(
+            f"slot free: all {SLOTS} slots are filled or being learned; name one: what it holds is kept "
+            "beside it."
+        )
 
     def load(self, number: int) -> Slot:
         """The slot of a number. Raises ModelError where it is empty or refused."""
@@ -76,6 +102,17 @@ class SlotFolder:
             write_safely(path, previous.read_bytes())
             write_safely(previous, former)
         _flush_folder(self.folder)
+
+
+def _lock(file: int, place: int) -> bool:
+    """Lock a byte of a file until it is closed; False where another process has it."""
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
 
 
 def load_file(path: Path, name: str) -> Slot:

@@ -173,6 +173,8 @@ def _doings(state: Published) -> list[str]:
     doings = [f"voice {state.recording} takes notes"] if state.recording else []
     if state.learning:
         doings.append(f"turn what is to move {state.learning}")
+    if state.undone:
+        doings.append(state.undone)
     learner = state.learner
     if learner.state in BUSY:
         doings.append(_lesson(learner))

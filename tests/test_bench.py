@@ -1,10 +1,12 @@
 """The sums and the settings of the measurements; what they measure is for `make bench`."""
 
+import sys
+
 import pytest
 
 from bench import cost, lateness
 from bench.__main__ import ROOMS, table
-from bench.environment import AbsentError, peer_python
+from bench.environment import AbsentError, Peer, peer_python
 from bench.sums import at_share, cyclictest_latencies, lost, off_grid_us, spread
 from device.settings import Settings, read_settings
 from device.slot import pack
@@ -132,3 +134,25 @@ def test_a_room_is_its_name_its_first_line_and_its_rows():
     assert lines[2].startswith("Measures the decoder")
     assert lines[-1] == "| a | b | c |"
     assert all(room.__doc__ and callable(room.rows) for room in ROOMS.values())
+
+
+@pytest.fixture
+def peer(tmp_path, monkeypatch):
+    """A peer that says hello, answers one job and ends."""
+    monkeypatch.setattr("bench.environment.peer_python", lambda name, *packages: sys.executable)
+    script = tmp_path / "peer.py"
+    script.write_text("import json\nprint(json.dumps({'version': '1'}), flush=True)\nprint(input())\n")
+    with Peer("echo", "echo", (), script) as peer:
+        yield peer
+
+
+def test_a_peer_says_hello_and_answers_jobs(peer):
+    assert peer.hello == {"version": "1"}
+    assert peer.ask({"files": ["a.wav"]}) == {"files": ["a.wav"]}
+
+
+def test_a_peer_that_ends_is_absent(peer, tmp_path):  # `peer` keeps packages away
+    (tmp_path / "ends.py").write_text("")
+
+    with pytest.raises(AbsentError, match="the one that ends does not run here"):
+        Peer("ends", "the one that ends", (), tmp_path / "ends.py")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -6,6 +9,8 @@ from device import home as places
 from device.errors import ModelError
 from device.settings import Settings
 from device.slot import pack
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_a_box_lives_where_it_is_told_else_in_its_clone_else_where_data_is_kept(monkeypatch, tmp_path):
@@ -76,24 +81,64 @@ def test_a_slot_goes_to_its_number_or_to_a_file(home, slot, tmp_path):
 
 @pytest.mark.parametrize("word", ["0", "17", "-1", "--5", "banana"])
 def test_a_slot_that_cannot_be_written_is_refused_before_any_work(home, word):
-    with pytest.raises(ModelError, match="expected a number from 1 to 16"):
-        places.check_target(word)
+    with pytest.raises(ModelError, match="expected a number from 1 to 16"), places.target(word):
+        pytest.fail("work was begun")
 
 
 def test_a_target_that_can_be_written_is_let_through(home, tmp_path):
     for word in ("16", str(tmp_path / "new" / "mine.safetensors")):
-        assert places.check_target(word) == word
+        with places.target(word) as target:
+            assert target == word
 
 
 def test_a_free_target_is_the_first_number_that_holds_nothing(home, slot):
     for number in (1, 2, 4):
         places.slot_folder().save(number, pack(slot))
-    assert places.check_target("free") == "3"
+    with places.target("free") as target:
+        assert target == "3"
 
     for number in range(1, 17):
         places.slot_folder().path(number).write_bytes(b"damaged, and perhaps dear to someone")
-    with pytest.raises(ModelError, match="all 16 slots are filled; name one"):
-        places.check_target("free")
+    with pytest.raises(ModelError, match="all 16 slots are filled"), places.target("free"):
+        pytest.fail("work was begun")
+
+
+CLAIM = """
+import sys
+from device.home import target
+with target(sys.argv[1]) as number:
+    print(number, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def learning(word):
+    """Another process that learns into a slot, and the number that it has."""
+    command, pipe = [sys.executable, "-c", CLAIM, word], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield process.stdout.readline().strip(), process
+        finally:
+            process.kill()
+
+
+def test_two_that_learn_at_once_into_a_free_slot_have_two(home):
+    with learning("free") as (first, _), learning("2") as (named, _), learning("free") as (third, _):
+        assert [first, named, third] == ["1", "2", "3"]
+
+
+def test_a_number_is_free_again_when_who_claimed_it_is_killed(home):
+    with learning("free") as (number, process):
+        process.kill()
+        process.wait()
+        with learning("free") as (after, _):
+            assert number == after == "1"
+
+
+def test_a_number_that_another_process_claims_can_be_named_all_the_same(home):
+    with learning("3") as (_, _), learning("3") as (named, _):
+        assert named == "3"
 
 
 def test_a_word_that_is_no_number_is_refused_where_a_number_is_needed():

@@ -143,6 +143,7 @@ def test_a_voice_that_is_mute_has_a_cross():
         ({"held": True}, "HELD"),
         ({"recording": 2}, "» voice 2 takes notes"),
         ({"learning": "voice.1.density"}, "» turn what is to move voice.1.density"),
+        ({"undone": "undone: bpm 130 -> 120."}, "» undone: bpm 130 -> 120."),
         ({"places": [0.0, 0.75, 0.5, 1.0]}, "with CV 0.00  0.75  0.50  1.00"),
     ],
 )

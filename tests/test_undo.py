@@ -159,3 +159,39 @@ def test_undo_with_nothing_to_undo_does_nothing(box):
     box.desk.redo()
 
     assert box.desk.changes == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda desk: desk.change("voice.2.swing", 0.54), "voice.2.swing 0.54 -> 0.5"),
+        (lambda desk: desk.change("voices.swing", 0.54), "voices.swing 0.54 -> 0.5"),
+        (lambda desk: desk.change("voice.3.mute", True), "voice.3.mute on -> off"),
+        (lambda desk: desk.change("voice.1.pitch", [0, 7]), "voice.1.pitch (0, 7) -> ()"),
+        (lambda desk: desk.change("bpm", 130), "bpm 130 -> 120"),
+        (lambda desk: desk.change("slots", [2, 1]), "slot 2 + 1 -> 1"),
+        (lambda desk: desk.change("cc.74", "bpm"), "cc.74 bpm -> nothing"),
+        (lambda desk: desk.turn(1, 0.75), "B 0.75 -> 0.50"),
+    ],
+)
+def test_undo_and_redo_say_what_they_brought_back(box, change, told):
+    change(box.desk)
+    there, _, back = told.rpartition(" -> ")
+    name, _, value = there.partition(" ")
+
+    box.desk.undo()
+    assert box.desk.undone == f"undone: {told}."
+    box.desk.redo()
+    assert box.desk.undone == f"done again: {name} {back} -> {value}."
+    box.desk.turn(3, 0.9)
+    assert box.desk.undone == "", "it is told until the next change"
+
+
+def test_of_many_things_that_come_back_the_first_are_told(box):
+    box.desk.turn(0, 0.25)
+    box.desk.generate()
+    box.desk.undo()
+
+    assert box.desk.undone.startswith("undone: A ")
+    assert " -> 0.25, B " in box.desk.undone
+    assert "more" not in box.desk.undone, "four knobs find room"

@@ -63,7 +63,7 @@ class OutputLoss:
         self._hits = answers.reshape(shape)[:, :1]
         self._takes_hits = self._hits[:takes]
         self._hit_p, self._hit_error, self._hit_slope = p[:, 0], error[:, 0], slopes[:, 0]
-        self._hit_rest, self._take_error, self._take_rest = rest[:, 0], error[:takes, 0], rest[:takes, 0]
+        self._hit_rest, self._take_error = rest[:, 0], error[:takes, 0]
         self._least = float(np.finfo(slope.dtype).eps)
         self._take_log = np.zeros((takes, shape[2]), slope.dtype)
         self._p, self._error, self._rest, self._slope = p[:, 1:], error[:, 1:], rest[:, 1:], slopes[:, 1:]
