@@ -103,7 +103,7 @@ def target(word: str) -> Iterator[str]:
     """
     folder = slot_folder()
     if word == "free":
-        check_file(folder.path(1).with_name("claims"))
+        check_file(folder.claims)
         with folder.claimed() as number:
             check_file(folder.path(number))
             yield str(number)

@@ -23,6 +23,7 @@ class SlotFolder:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.claims = folder.with_suffix(".claims")  # beside it: the folder holds slots alone
 
     def path(self, number: int) -> Path:
         if not 1 <= number <= SLOTS:
@@ -40,11 +41,11 @@ class SlotFolder:
     def claimed(self, number: int | None = None) -> Iterator[int]:
         """A number that is being learned: this one, or the first that is empty and that nobody else claims.
 
-        Who names a number has it, claimed or not. A claim is a lock on a byte of the file `claims`, which the
+        Who names a number has it, claimed or not. A claim is a lock on a byte of `slots.claims`, which the
         system lifts with the process, so that none is left behind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "claims").open("ab") as claims:
+        with self.claims.open("ab") as claims:
             if number is not None:
                 _lock(claims.fileno(), number)
                 yield number
