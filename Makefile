@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test lint format bench setup setup-dev loops factory classifiers arm64 clean clean-home
+.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -52,6 +52,9 @@ test: setup-dev ## ruff, mypy, then the tests (PYTEST_ARGS="-k clock")
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) pytest $(PYTEST_ARGS)
+
+test-vm: setup-dev ## the box in a virtual machine with a Pi's chips (PYTEST_ARGS="-k stick"); says what it needs
+	@$(RUN) pytest tests/vm $(PYTEST_ARGS)
 
 lint: setup-dev ## ruff and mypy alone
 	@$(RUN) ruff check .
