@@ -1,16 +1,19 @@
 """The wiring on paper is that of the program: drawn from its table, legible, and every part is named."""
 
+import inspect
 import re
 import xml.etree.ElementTree as ET
 from itertools import combinations
 
 import pytest
 
+from device.box import Box
+from device.hands import LONG, SHORT
 from device.settings import Settings
 from hw.table import BUTTONS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, RESERVED, Wiring
 from tools import circuit, sheets, wiring
 from tools.circuit import SCALERS, Scaler
-from tools.schematic import Box
+from tools.schematic import Area
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAGE = wiring.PAGE.read_text(encoding="utf-8")
@@ -27,8 +30,8 @@ def section(title):
 
 def rows(text):
     """Cells of the tables of a text, without their heads."""
-    lines = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")]
-    return [line for line in lines if not set(line[0]) <= {"-"}]
+    lines = [line[1:-1].split("|") for line in text.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line] for line in lines if line[0].strip(" -")]
 
 
 # --- the drawing ----------------------------------------------------------------------------------------
@@ -49,7 +52,7 @@ def test_docs_holds_no_sheet_that_is_not_drawn_and_the_page_shows_each():
 @pytest.mark.parametrize("name", wiring.SHEETS)
 def test_no_label_lies_on_another_on_a_part_or_on_a_wire(name):
     sheet = wiring.SHEETS[name]()
-    inside = Box(0, 0, sheet.width, sheet.height, "the sheet")
+    inside = Area(0, 0, sheet.width, sheet.height, "the sheet")
 
     for one, other in combinations(sheet.labels, 2):
         assert not one.meets(other), f"{one} and {other}"
@@ -160,6 +163,23 @@ def test_the_layers_on_the_page_are_those_of_the_settings():
         assert len(said[button]) == len(KNOBS)
         for words, target in zip(said[button], layers[button], strict=True):
             assert f"`{target}`" in words or (target, words) == ("-", "nothing"), button
+
+
+def test_the_page_says_of_every_button_what_it_does():
+    said = {row[0]: row[1:] for row in rows(section("Buttons"))}
+    words = {deed: deed for deed in ("next", "undo", "redo", "generate", "home")}
+    words |= {"stop": "stops", "train": "learns", "cancel": "cancels", "rewind": "back to the top"}
+
+    for column, deeds in enumerate((SHORT, LONG)):
+        for (button, shifted), deed in deeds.items():
+            assert words[deed] in said[button][column + 2 * shifted], (button, deed)
+
+
+def test_the_page_says_of_the_learn_lamp_each_state_that_the_box_gives_it():
+    said = next(row[1:] for row in rows(section("Lamps")) if row[0] == "learn")
+    given = set(re.findall(rf'"({"|".join(LAMP_STATES)})"', inspect.getsource(Box._learning)))
+
+    assert {state for state, words in zip(LAMP_STATES, said, strict=True) if words} == given
 
 
 def test_the_page_says_of_every_lamp_what_it_shows():

@@ -282,6 +282,9 @@ def _of_scaler(name: str, scaler: Scaler) -> list[Sum]:
         found.append(
             Sum(f"{name}: count at 0 V", f"{low:.0f} to {high:.0f}", f"{COUNTS / 2:g} is the middle")
         )
+    gain, offset = scaler.gain_and_offset()
+    at_five = (gain * 5 / V3 + offset) * COUNTS
+    found.append(Sum(f"{name}: count at 5 V", f"{at_five:.0f}", "if there were no end"))
     count = (last - first) / COUNTS
     found.append(Sum(f"{name}: one count", f"{count * 1e3:.1f} mV", f"{last - first:.2f} V / {COUNTS}"))
     found.append(Sum(f"{name}: load on the cable", f"{scaler.impedance() / 1e3:.0f} kΩ", "within the range"))

@@ -42,7 +42,7 @@ text { font: 12px system-ui, "DejaVu Sans", sans-serif; fill: var(--ink) }
 """
 
 
-class Box(NamedTuple):
+class Area(NamedTuple):
     """A rectangle, and what is in it."""
 
     left: float
@@ -51,7 +51,7 @@ class Box(NamedTuple):
     bottom: float
     what: str
 
-    def meets(self, other: Box) -> bool:
+    def meets(self, other: Area) -> bool:
         """Whether two share more than an edge."""
         return (
             self.left < other.right
@@ -67,9 +67,9 @@ class Sheet:
     def __init__(self, width: int, height: int, title: str, description: str) -> None:
         self.width, self.height = width, height
         self.title, self.description = title, description
-        self.labels: list[Box] = []
-        self.bodies: list[Box] = []
-        self.wires: list[Box] = []  # one for each straight piece, without thickness
+        self.labels: list[Area] = []
+        self.bodies: list[Area] = []
+        self.wires: list[Area] = []  # one for each straight piece, without thickness
         self._parts: list[str] = []
         self.text(24, 34, title, "title")
 
@@ -92,13 +92,13 @@ class Sheet:
         size = SIZES[kind.split()[0] if kind else ""]
         width = len(words) * size * LETTER
         left = x - SHARES[anchor] * width
-        self.labels.append(Box(left, y - 0.75 * size, left + width, y + 0.2 * size, words))
+        self.labels.append(Area(left, y - 0.75 * size, left + width, y + 0.2 * size, words))
         self._text(x, y, words, kind, anchor)
 
     def wire(self, *points: tuple[float, float], kind: str = "line") -> None:
         """A wire through these points."""
         for (x, y), (to_x, to_y) in pairwise(points):
-            self.wires.append(Box(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y), "wire"))
+            self.wires.append(Area(min(x, to_x), min(y, to_y), max(x, to_x), max(y, to_y), "wire"))
         self._polyline(points, kind)
 
     def dot(self, x: float, y: float) -> None:
@@ -376,4 +376,4 @@ class Sheet:
         self._body(x, y, x + width, y + height, what)
 
     def _body(self, left: float, top: float, right: float, bottom: float, what: str) -> None:
-        self.bodies.append(Box(left, top, right, bottom, what))
+        self.bodies.append(Area(left, top, right, bottom, what))
