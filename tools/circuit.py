@@ -132,7 +132,7 @@ def parts() -> list[Line]:
     """Everything that is bought, apart from the Pi, wire and a panel."""
     outs, ins, cvs, knobs, leds = len(JACKS_OUT), len(JACKS_IN), len(CVS), len(KNOBS), len(LEDS)
     return [
-        Line(1, "U1", "74AHCT541 (or 74HCT541: the same pins), in a DIP or on an adapter", "3.3 V to 5 V"),
+        Line(1, "U1", "74AHCT541 or 74HCT541, DIP-20", "3.3 V to 5 V"),
         Line(1, "U2", "MCP3008, DIP-16", "knobs and CV to SPI"),
         Line(cvs // 2, "U3, U4", "MCP6002, DIP-8", "followers for CV, rail to rail at 3.3 V"),
         Line(1, "U5", "H11L1, DIP-6 (runs at 3.3 V; a 6N138 wants 5 V)", "opto-coupler of MIDI in"),
