@@ -122,7 +122,7 @@ def input_rises() -> tuple[float, float]:
 class Line(NamedTuple):
     """A row of the parts list."""
 
-    count: int
+    pieces: int
     parts: str
     what: str
     why: str

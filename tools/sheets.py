@@ -13,7 +13,7 @@ from tools.circuit import SCALERS, farads, ohms
 from tools.schematic import Sheet
 
 # The header of every Pi since the B+: what each of its forty pins is, from pin 1 on.
-HEADER = (
+HEADER: tuple[str | int, ...] = (
     *("3V3", "5V", 2, "5V", 3, "GND", 4, 14, "GND", 15, 17, 18, 27, "GND", 22, 23, "3V3", 24, 10, "GND"),
     *(9, 25, 11, 8, "GND", 7, 0, 1, 5, "GND", 6, 12, 13, "GND", 19, 16, 26, 20, "GND", 21),
 )
@@ -145,16 +145,16 @@ def gates() -> Sheet:
     sheet.wire(chip["Y8"], (chip["Y8"][0] + 20, y))
     sheet.text(chip["Y8"][0] + 124, y + 4, f"to sheet {number_of('midi')}", "small")
     foot = top - pitch / 2 + 8 * pitch
-    for at, pin, name in ((box + 24, "1", "/OE1"), (box + 60, "19", "/OE2"), (box + 96, "10", "GND")):
-        sheet.wire(sheet.lead(at, foot, pin, name), (box + 60, foot + 22))
+    for at, number, label in ((24, "1", "/OE1"), (60, "19", "/OE2"), (96, "10", "GND")):
+        sheet.wire(sheet.lead(box + at, foot, number, label), (box + 60, foot + 22))
     sheet.dot(box + 60, foot + 22)
     sheet.ground(box + 60, foot + 22)
-    x, y = sheet.lead(box + 96, top - pitch / 2, "20", "VCC", "up")
-    sheet.rail(x, y, "5V")
-    sheet.wire((x, y), (x + 320, y))
-    sheet.dot(x, y)
-    sheet.capacitor(x + 320, y, "C1", "100 nF", 40)
-    sheet.ground(x + 320, y + 40)
+    x, above = sheet.lead(box + 96, top - pitch / 2, "20", "VCC", "up")
+    sheet.rail(x, above, "5V")
+    sheet.wire((x, above), (x + 320, above))
+    sheet.dot(x, above)
+    sheet.capacitor(x + 320, above, "C1", "100 nF", 40)
+    sheet.ground(x + 320, above + 40)
     return sheet
 
 
@@ -163,7 +163,7 @@ def inputs() -> Sheet:
         860, 450, "3  Clock and reset in", "Each input jack turns a transistor on, which pulls its pin low."
     )
     sheet.text(
-        24, 54, "a high jack is a low pin: the program turns it over again; D and R stand ±12 V", "small"
+        24, 54, "a high jack is a low pin: the program turns it over again; the jacks stand ±12 V", "small"
     )
     for row, (name, pin) in enumerate(JACKS_IN.items()):
         y = 150 + 186 * row
@@ -200,6 +200,12 @@ def knobs() -> Sheet:
     sheet.text(
         24, 54, "pots, VREF and VDD from the same 3.3 V: a knob is a share of it, whatever it is", "small"
     )
+    _pots(sheet)
+    _converter(sheet)
+    return sheet
+
+
+def _pots(sheet: Sheet) -> None:
     for column, (name, channel) in enumerate(KNOBS.items()):
         x = 92 + 204 * column
         sheet.rail(x, 112, "3V3")
@@ -212,12 +218,15 @@ def knobs() -> Sheet:
         sheet.ground(at + 8, y + 56)
         sheet.flag(at + 22, y, f"KNOB_{name}", "left", 78)
         sheet.text(at + 32, y - 15, f"to CH{channel}", "small")
+
+
+def _converter(sheet: Sheet) -> None:
     names = {channel: f"KNOB_{name}" for name, channel in KNOBS.items()}
     names |= {channel: f"CV_{name}" for name, channel in CVS.items()}
-    top, box, pitch = 296, 290, 38
+    pitch = 38
     chip = sheet.chip(
-        box,
-        top,
+        290,
+        296,
         130,
         "U2  MCP3008",
         [(str(pin), f"CH{channel}") for channel, pin in enumerate(CHANNEL_PINS)],
@@ -253,7 +262,6 @@ def knobs() -> Sheet:
     sheet.wire(chip["DGND"], (x + 12, chip["DGND"][1]))
     sheet.dot(x + 12, chip["DGND"][1])
     sheet.ground(x + 12, chip["DGND"][1])
-    return sheet
 
 
 def cv() -> Sheet:
@@ -400,8 +408,10 @@ def power() -> Sheet:
         36,
     )
     x, y = rack["+12 V"]
-    x, _ = sheet.resistor(x + 24, y, "F1  2 A", "", length=80)
-    sheet.wire(rack["+12 V"], (x, y))  # through its body: a fuse
+    sheet.wire((x, y), (x + 24, y))
+    sheet.resistor(x + 24, y, "F1  2 A", "", length=80)
+    sheet.wire((x + 41, y), (x + 87, y))  # through its body: a fuse
+    x += 104
     x, _ = sheet.diode(x, y, "D4", "1N5822", "right", 70)
     sheet.wire((x, y), (x + 100, y))
     sheet.dot(x + 30, y)
