@@ -16,18 +16,20 @@ if os.path.basename(sys.argv[0]).startswith("fathom"):  # what comes before `mai
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, lambda *_: (os.write(2, b"stopped.\n"), os._exit(1)))
 
-import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from device.errors import ModelError, SettingsError
 from device.idle import cancellable, give_way
-from device.words import make_parser
 from hw.errors import PanelError
 from training.errors import LoopError
+
+if TYPE_CHECKING:  # what runs beside an engine is to be small and quick
+    import argparse
 
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
@@ -53,11 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return FAILED
 
 
-def _words(given: list[str]) -> argparse.Namespace:
+def _words(given: list[str]) -> Any:
     """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
     beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
     if given and given[0] in beside:
-        return argparse.Namespace(do=beside[given[0]], rest=given[1:])
+        return SimpleNamespace(do=beside[given[0]], rest=given[1:])
+    from device.words import make_parser
+
     return make_parser(VERBS, VERSION).parse_args(given)
 
 

@@ -12,14 +12,18 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from device.client import call
+from device.disk import write_safely
 from device.errors import ModelError, SettingsError
 from device.settings import Settings, read_settings
-from device.slot import Slot, unpack
-from device.slots import SlotFolder, load_file, write_safely
 from device.specs import SLOTS
 from hw.errors import PanelError
+
+if TYPE_CHECKING:  # they load arrays, and not all that looks for a path needs those
+    from device.slot import Slot
+    from device.slots import SlotFolder
 
 CLONE = Path(__file__).resolve().parents[1]
 
@@ -35,6 +39,8 @@ def home() -> Path:
 
 
 def slot_folder() -> SlotFolder:
+    from device.slots import SlotFolder
+
     return SlotFolder(home() / "slots")
 
 
@@ -71,10 +77,10 @@ def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:
 
 def _read(path: Path | None) -> tuple[Settings, list[str]]:
     chosen = path or home() / "settings.toml"
-    if path is None and not chosen.exists():
-        return Settings(), []
     try:
         text = chosen.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return Settings(), [f"{chosen}: cannot be read ({error.strerror})."] if path else []
     except OSError as error:
         return Settings(), [f"{chosen}: cannot be read ({error.strerror})."]
     except UnicodeDecodeError:
@@ -129,11 +135,15 @@ def check_file(path: Path) -> None:
 
 def load_slot(word: str) -> Slot:
     """The slot of a number or of a file. Raises ModelError where it is empty or refused."""
+    from device.slots import load_file
+
     return slot_folder().load(int(word)) if is_number(word) else load_file(Path(word), Path(word).name)
 
 
 def store(word: str, blob: bytes, say: Callable[[str], None]) -> None:
     """Write a slot to its number or file, checked, and hand it to the box where one plays."""
+    from device.slot import unpack
+
     unpack(blob, f"slot {word}")
     if is_number(word):
         slot_folder().save(int(word), blob)

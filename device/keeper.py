@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from device.client import call
+from device.disk import write_safely
 from device.memory import LARGEST, Memory, digest, pack, unpack
-from device.slots import write_safely
 from hw.errors import PanelError
 
 ASK_S = 1.0
