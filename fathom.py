@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # what runs beside an engine is to be small and quick
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
+SILENCE_VERB = "_silence"  # what systemd runs after every end of the engine
 DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
 
 
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _words(given: list[str]) -> Any:
     """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
-    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
+    beside: dict[str, Any] = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
+    beside |= {LEARNER_VERB: _learner, SILENCE_VERB: _silence}
     if given and given[0] in beside:
         return SimpleNamespace(do=beside[given[0]], rest=given[1:])
     from device.words import make_parser
@@ -115,6 +117,13 @@ def _learner(words: argparse.Namespace) -> None:
     from device.learning_run import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
+
+
+def _silence(words: argparse.Namespace) -> None:
+    from device.silence import silence
+
+    for sentence in silence():
+        _say(sentence)
 
 
 def _hear(words: argparse.Namespace) -> int:
