@@ -86,6 +86,7 @@ def _play(words: argparse.Namespace) -> int:
         knobs=words.knobs,
         simulated_time=words.time == "sim",
         fresh=words.fresh,
+        safe=words.safe,
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
         patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],

@@ -63,6 +63,7 @@ class Box:
         self._inbox = Inbox()
         self._clocks: deque[tuple[int, bytes, int]] = deque(maxlen=MOST)  # input, message, time
         self.cabling: Cabling | None = None  # where ports are connected by name
+        self.safe = ""  # what is said of a safe start until something is changed
         self._channel = 0  # of the converter, the next to be read
         self._announced = player.numbers[:1]  # slot whose program change has been sent
         self.engine.slack.jobs[:0] = [
@@ -82,6 +83,7 @@ class Box:
         said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
         asked: list[Any] = [self.panel.knobs, self.hands, self.sync, self.controls]
         asked += [*self.panel.inputs, self.cabling]
+        said += [self.safe] if self.safe and not self.desk.changes else []
         return [*(part.complaint for part in asked if part and part.complaint), *said]
 
     def memory(self) -> dict[str, Any]:

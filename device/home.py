@@ -10,6 +10,7 @@ import base64
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # they load arrays, and not all that looks for a path needs t
     from device.slot import Slot
     from device.slots import SlotFolder
 
+LEAST_ROOM = 256 * 1024  # bytes: a state file and a slot
 CLONE = Path(__file__).resolve().parents[1]
 
 
@@ -52,6 +54,20 @@ def socket_path() -> Path:
 def state_path() -> Path:
     """What the box remembers over night."""
     return home() / "state.json"
+
+
+def storage_notes() -> list[str]:
+    """What is to be said where nothing can be kept in the box's folder."""
+    folder = home()
+    lost = "Nothing that is learned or changed is kept; the box plays all the same."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(folder).free
+    except OSError as error:
+        return [f"{folder}: {error.strerror}. {lost}"]
+    if not os.access(folder, os.W_OK):
+        return [f"{folder}: cannot be written. {lost}"]
+    return [f"{folder}: the disk is full. {lost}"] if room < LEAST_ROOM else []
 
 
 def library_path() -> Path:
