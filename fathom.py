@@ -34,8 +34,8 @@ if TYPE_CHECKING:  # what runs beside an engine is to be small and quick
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-SILENCE_VERB = "_silence"  # what systemd runs after every end of the engine
 DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
+KEEPER_SERVICE, LEARNER_SERVICE, SILENCE_VERB = "_keeper-service", "_learner-service", "_silence"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,9 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _words(given: list[str]) -> Any:
-    """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
+    """What was asked for, and what does it. The hidden verbs are what `play` and systemd run beside it."""
     beside: dict[str, Any] = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
     beside |= {LEARNER_VERB: _learner, SILENCE_VERB: _silence}
+    beside |= {KEEPER_SERVICE: _keeper_service, LEARNER_SERVICE: _learner_service}
     if given and given[0] in beside:
         return SimpleNamespace(do=beside[given[0]], rest=given[1:])
     from device.words import make_parser
@@ -87,6 +88,7 @@ def _play(words: argparse.Namespace) -> int:
         simulated_time=words.time == "sim",
         fresh=words.fresh,
         safe=words.safe,
+        services=words.services,
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
         patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
@@ -118,6 +120,23 @@ def _learner(words: argparse.Namespace) -> None:
     from device.learning_run import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
+
+
+def _keeper_service(words: argparse.Namespace) -> None:
+    from device.keeper_service import serve
+    from device.notify import Notify
+
+    socket, file = map(Path, words.rest)
+    serve(socket, file, Notify(os.environ, time.monotonic_ns))
+
+
+def _learner_service(words: argparse.Namespace) -> None:
+    from device.learner_service import serve
+    from device.notify import Notify
+
+    slots, socket, control = map(Path, words.rest)
+    command = [sys.executable, str(Path(__file__)), "learn"]
+    serve(command, slots, socket, control, Notify(os.environ, time.monotonic_ns))
 
 
 def _silence(words: argparse.Namespace) -> None:

@@ -51,6 +51,11 @@ def socket_path() -> Path:
     return Path(os.environ.get("FATHOM_SOCKET") or home() / "control.sock")
 
 
+def learner_path() -> Path:
+    """Where the learner's service listens: FATHOM_LEARNER, or `learner.sock` in the box's folder."""
+    return Path(os.environ.get("FATHOM_LEARNER") or home() / "learner.sock")
+
+
 def state_path() -> Path:
     """What the box remembers over night."""
     return home() / "state.json"

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from device import home
-from device.beside import Child
+from device.beside import Beside, Child, Service
 from device.box import Box
 from device.cabling import Cabling
 from device.engine import Engine
@@ -30,6 +30,7 @@ from device.pattern import BEATS_PER_BAR
 from device.player import Player
 from device.realtime import claim
 from device.remote import Remote
+from device.services import remembering, supervised
 from device.settings import Settings
 from device.slack import Job
 from device.slot import Slot
@@ -74,6 +75,7 @@ class Options:
     patchbay: Sequence[str] | None = None  # command of the patch bay; None: MIDI is connected by hand
     keeper: Sequence[str] | None = None  # command of the state keeper; None: nothing is remembered
     learner: Sequence[str] | None = None  # command of what starts the learning; None: nothing is learned here
+    services: bool = False  # keeper and learner are services, which systemd starts: neither is started here
     safe: bool = False  # begin with default settings and the factory slot
 
 
@@ -130,10 +132,13 @@ def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
             remote = None if options.simulated_time or shares else _serve(box, stack)
             if not options.simulated_time and options.patchbay:
                 _connect(box, options.patchbay, stack)
-            if remote:
+            if remote and options.services:
+                stack.enter_context(remembering(box, home.state_path(), say))
+                _teach(box, Service(home.learner_path()), stack)
+            elif remote:
                 stack.enter_context(_keeper(options.keeper, remote, box, say))
-            if remote and options.learner:
-                _teach(box, options.learner, stack)
+                if options.learner:
+                    _teach(box, Child([*options.learner, str(home.slot_folder().folder)]), stack)
             if remote and options.display:
                 stack.enter_context(_display(options.display, remote))
                 panel.notes += claim()
@@ -142,6 +147,7 @@ def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
                 for note in [*([SAFE] if safe else []), *panel.notes]:
                     say(note)
                 say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
+            stack.enter_context(supervised(box))
             box.sync.start()
             engine.run()
     finally:
@@ -254,9 +260,8 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
     engine.slack.jobs.append(Job(box.attend_cables, every_ms=100, worst_us=500))
 
 
-def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> None:
+def _teach(box: Box, beside: Beside, stack: contextlib.ExitStack) -> None:
     """Let loops be learned beside the music."""
-    beside = Child([*command, str(home.slot_folder().folder)])
     learner = box.desk.learner = Learner(beside, home.home().absolute())
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
