@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from device.client import call
 from device.disk import write_safely
 from device.errors import ModelError, SettingsError
 from device.settings import Settings, read_settings
@@ -178,6 +177,8 @@ def hand_over(number: int, blob: bytes, say: Callable[[str], None]) -> None:
     """Offer a slot to a running box, which swaps it in on the bar line. That none runs is no complaint."""
     if not socket_path().exists():
         return
+    from device.client import call
+
     try:
         answer = call(
             socket_path(), {"do": "load", "slot": number, "blob": base64.b64encode(blob).decode("ascii")}

@@ -1,7 +1,8 @@
 """Ends what an engine that died may have left: gates that are high, notes that sound. Plays nothing.
 
 systemd runs it after every end of the engine (`ExecStopPost`), since the kernel of a Pi leaves a line as it
-was when its process is gone. It is to be quick, so it loads no arrays; what fails is a sentence and no more.
+was when its process is gone. It is to be quick: it loads no arrays, and what MIDI needs only when the gates
+are low. What fails is a sentence and no more.
 """
 
 from __future__ import annotations
@@ -10,11 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from device import home
-from device.keeper import recall
 from device.settings import Settings
 from hw.errors import PanelError
 from hw.jacks import GpiodJacks
-from hw.midi_port import output_system, quiet
 
 CLIENT = "Fathom silence"
 CONTROL, NOTE_OFF = 0xB0, 0x80
@@ -26,14 +25,11 @@ THROUGH = "Midi Through"  # of the ALSA sequencer: it leads back to whoever list
 
 def silence() -> Iterator[str]:
     """Lower every jack and end every note; give a sentence for each of both that was not to be had."""
-    try:
-        GpiodJacks().close()  # its lines are low from when it takes them
-    except (PanelError, OSError) as error:
-        yield f"silence: {error}"
-    try:
-        _end_notes(list(endings(_settings())))
-    except (PanelError, OSError) as error:
-        yield f"silence: {error}"
+    for step in (lambda: GpiodJacks().close(), lambda: _end_notes(list(endings(_settings())))):
+        try:
+            step()  # lines are low from when they are taken
+        except Exception as error:  # whatever it is, the next step is done
+            yield f"silence: {error}"
 
 
 def endings(settings: Settings) -> Iterator[bytes]:
@@ -47,12 +43,16 @@ def endings(settings: Settings) -> Iterator[bytes]:
 
 def _settings() -> Settings:
     """As the engine had them; what cannot be read is as it is by default."""
+    from device.keeper import recall
+
     settings, _ = home.load_settings()
     return recall(home.state_path())[0].over(settings)[0]
 
 
 def _end_notes(messages: list[bytes]) -> None:
     """Send these to everything that takes MIDI: the connections of the engine went with it."""
+    from hw.midi_port import output_system, quiet
+
     rtmidi, api, _ = output_system()
     with quiet():
         port: Any = None
