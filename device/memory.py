@@ -63,7 +63,7 @@ class Today:
         self._knobs = _places(knobs)
         self._now: Settings | None = None
         self._kept: dict[str, tuple[Any, Any]] = {}
-        self._first: dict[str, Any] | None = None
+        self._first = {"settings": self._changed(self._began), "knobs": left.knobs, "voice": left.voice}
         self.touched = False  # whether it was ever another memory than at first
 
     def memory(
@@ -79,7 +79,6 @@ class Today:
             "knobs": self._left.knobs if places == self._knobs else places,
             "voice": voice,
         }
-        self._first = self._first or memory
         self.touched = self.touched or memory != self._first
         return memory
 

@@ -32,7 +32,6 @@ def remembering(box: Box, file: Path, say: Callable[[str], None]) -> Iterator[No
     The keeper asks once a second, so what was changed in the last one may be known to the engine alone. It
     writes that before its socket closes: what is later wins.
     """
-    box.memory()  # what it began with
     box.engine.slack.jobs.append(Job(lambda: _miss(box), every_ms=1000, worst_us=100))
     try:
         yield
