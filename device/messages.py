@@ -155,6 +155,13 @@ class Memory(Message, tag="memory", frozen=True):
     """Ask for what has been changed by hand, as it is kept over night."""
 
 
+class Complain(Message, tag="complain", frozen=True):
+    """Let the player know what is amiss elsewhere, `of` whom, in a sentence; an empty one takes it back."""
+
+    of: Annotated[str, Meta(min_length=1, max_length=40)]
+    says: Annotated[str, Meta(max_length=300)] = ""
+
+
 class Load(Message, tag="load", frozen=True):
     """Hand over a newly learned slot as the bytes of its file, in base64."""
 
@@ -194,6 +201,7 @@ Request = (
     | Learn
     | Train
     | Cancel
+    | Complain
     | Load
     | State
     | Memory
@@ -317,4 +325,5 @@ class Answer(msgspec.Struct, omit_defaults=True):
     says: str | None = None
     value: Any | UnsetType = UNSET
     memory: dict[str, Any] | None = None
+    touched: bool = False  # whether that was ever changed since the start
     state: Published | None = None

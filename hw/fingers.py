@@ -72,6 +72,7 @@ class GpioButtons:
     def __init__(self, pins: Mapping[str, int] = BUTTONS, factory: Any = None) -> None:
         self._presses: deque[tuple[str, str]] = deque(maxlen=WAITING_PRESSES)
         self._buttons: list[Any] = []
+        self._pins = dict(pins)
         factory = factory or pin_factory("lgpio")
         from gpiozero import Button
 
@@ -86,6 +87,10 @@ class GpioButtons:
     def presses(self) -> list[tuple[str, str]]:
         """What fingers did since the last call, as `(name, "press" | "release" | "hold")`, oldest first."""
         return [self._presses.popleft() for _ in range(len(self._presses))]
+
+    def held(self) -> list[str]:
+        """Which buttons are down at this moment, also those that were before anybody looked."""
+        return [name for name, button in zip(self._pins, self._buttons, strict=False) if button.is_pressed]
 
     def close(self) -> None:
         """Give the pins back. Safe to call twice."""

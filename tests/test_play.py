@@ -229,12 +229,13 @@ def test_a_setting_that_cannot_be_used_is_said_and_the_others_hold(folder, home,
     assert tape[-1]["due_ns"] == pytest.approx(4e9, rel=0.1)
 
 
-def test_a_second_box_plays_without_a_socket_and_says_so(folder, tmp_path):
+def test_a_second_box_with_the_same_socket_plays_without_and_says_so(folder, home, tmp_path):
     first = start("--slot", 1)
     try:
         wait_until_it_listens()
 
-        second = fathom("play", "--slot", 1, "--bpm", 300, "--bars", 1)
+        names = {"FATHOM_HOME": str(tmp_path / "other"), "FATHOM_SOCKET": str(home / "control.sock")}
+        second = fathom("play", "--bpm", 300, "--bars", 1, env={**os.environ, **names})
 
         assert second.returncode == 0
         assert "another Fathom plays there already" in second.stderr
