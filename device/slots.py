@@ -98,11 +98,11 @@ class SlotFolder:
         load_file(previous, f"slot {number} before")
         if not path.exists():
             os.replace(previous, path)
-        elif not _exchange(path, previous):
+        elif not exchange(path, previous):
             former = path.read_bytes()
             write_safely(path, previous.read_bytes())
             write_safely(previous, former)
-        _flush_folder(self.folder)
+        flush_folder(self.folder)
 
 
 def _lock(file: int, place: int) -> bool:
@@ -155,10 +155,10 @@ def write_safely(path: Path, blob: bytes) -> None:
         if isinstance(error, OSError):
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
-    _flush_folder(path.parent)
+    flush_folder(path.parent)
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)
@@ -166,7 +166,7 @@ def _flush_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _exchange(a: Path, b: Path) -> bool:
+def exchange(a: Path, b: Path) -> bool:
     """Swap two files in one step, so that a power cut loses neither; False where the file system cannot."""
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, glibc 2.28
