@@ -15,6 +15,7 @@ from pathlib import Path
 
 from device.client import call
 from device.errors import ModelError, SettingsError
+from device.restoring import complete, pending
 from device.settings import Settings, read_settings
 from device.slot import Slot, unpack
 from device.slots import SlotFolder, load_file, write_safely
@@ -25,7 +26,15 @@ CLONE = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """The folder of this box."""
+    """The folder of this box. A restoring that a power cut has interrupted is brought to its end first."""
+    folder = _folder()
+    if pending(folder):
+        with contextlib.suppress(OSError):  # the disk is read-only, say: the box plays all the same
+            complete(folder)
+    return folder
+
+
+def _folder() -> Path:
     if named := os.environ.get("FATHOM_HOME"):
         return Path(named)
     if (CLONE / "pyproject.toml").exists():
