@@ -33,6 +33,7 @@ DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
 DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
+STICK_VERB = "_stick"  # what the unit of a stick runs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _words(given: list[str]) -> argparse.Namespace:
     """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
     beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
+    beside[STICK_VERB] = _stick
     if given and given[0] in beside:
         return argparse.Namespace(do=beside[given[0]], rest=given[1:])
     return make_parser(VERBS, VERSION).parse_args(given)
@@ -111,6 +113,35 @@ def _learner(words: argparse.Namespace) -> None:
     from device.learning_run import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
+
+
+def _stick(words: argparse.Namespace) -> int:
+    from device.stick_run import attend, finish
+    from training import copying
+
+    kernel, *after = words.rest
+    return finish(kernel) if after else attend(kernel, copying, _say)
+
+
+def _import(words: argparse.Namespace) -> int:
+    from device.stick_run import take_in
+    from training import copying
+
+    return take_in(words.folder, copying, _say)
+
+
+def _backup(words: argparse.Namespace) -> int:
+    from device.stick_run import save
+
+    return save(words.folder, _say)
+
+
+def _restore(words: argparse.Namespace) -> int:
+    from device.stick_run import restore, undo
+
+    if (words.folder is None) is not words.undo:
+        words.wrong("name the folder that holds fathom-backup, or --undo")
+    return undo(_say) if words.undo else restore(words.folder, _say)
 
 
 def _hear(words: argparse.Namespace) -> int:
@@ -388,6 +419,9 @@ VERBS = {
     "doctor": _doctor,
     "ctl": _ctl,
     "demo": _demo,
+    "import": _import,
+    "backup": _backup,
+    "restore": _restore,
 }
 
 

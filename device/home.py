@@ -20,8 +20,11 @@ from device.settings import Settings, read_settings
 from device.slot import Slot, unpack
 from device.slots import SlotFolder, load_file, write_safely
 from device.specs import SLOTS
+from device.stick import LOOPS
 from hw.errors import PanelError
 
+LATEST = ".latest"  # in the folder of loops: names that of the stick that came last
+LONGEST_NAME = 255
 CLONE = Path(__file__).resolve().parents[1]
 
 
@@ -60,6 +63,21 @@ def state_path() -> Path:
 def library_path() -> Path:
     """What the player has decided about single loops."""
     return home() / "library.json"
+
+
+def loops_folder() -> Path:
+    """The loops of this box, those of each stick in a folder of their own."""
+    return home() / LOOPS
+
+
+def latest_loops() -> str:
+    """The folder of the loops that came last, within the box's own; "" where no stick ever brought some."""
+    try:
+        name = (loops_folder() / LATEST).read_text(encoding="utf-8")[:LONGEST_NAME].strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    there = name and not name.startswith(".") and "/" not in name and "\0" not in name
+    return f"{LOOPS}/{name}" if there and (loops_folder() / name).is_dir() else ""
 
 
 def cache_folder() -> Path:

@@ -195,6 +195,7 @@ def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> Non
     """Let loops be learned beside the music."""
     beside = Child([*command, str(home.slot_folder().folder)])
     learner = box.desk.learner = Learner(beside, home.home().absolute())
+    box.desk.sticks.latest = home.latest_loops()
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
 
