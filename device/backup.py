@@ -34,7 +34,6 @@ MOST = 20_000  # files
 DEEPEST = 24  # folders within folders
 SPARE = 2 * 10**6  # bytes of a stick that its own bookkeeping may need
 LEAST_FREE = 50 * 10**6  # bytes of the box that stay free
-PIECE = 1_000_000  # bytes
 LOOPS = "loops"
 LISTS = re.compile(r"backup-(\d{4})\.json")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -245,10 +244,9 @@ def _read(path: Path, most: int = LARGEST) -> bytes | None:
         os.close(handle)
         return None
     with open(handle, "rb") as file:
-        data = bytearray()
-        while len(data) <= most and (piece := file.read(PIECE)):
-            data += piece
-    return None if len(data) > most else bytes(data)
+        size = os.fstat(handle).st_size
+        data = file.read(min(size, most) + 1)  # one more: it may grow, or lie
+    return None if len(data) > most else data
 
 
 def _keep(root: Path, data: bytes) -> Content:

@@ -21,7 +21,8 @@ from device.specs import BOX_SPECS, KNOB_NAMES, SLOTS, VOICES
 from device.stick import Stick
 
 LONGEST = 2 * 2**20  # bytes of a line: the largest slot in base64 fits
-LONGEST_PLAIN = 4096  # bytes of a line that holds no slot and no memory
+LONGEST_MEMORY = 256 * 2**10  # of one that holds a memory: every setting of every voice fits
+LONGEST_PLAIN = 4096  # of any other
 
 
 class Message(msgspec.Struct, tag_field="do", forbid_unknown_fields=True, frozen=True):

@@ -37,7 +37,7 @@ ENOUGH_NS = 300_000  # spent in one pass on a slot that is handed over; one piec
 MOST_LINES = 4  # answered in one pass, over all clients
 MOST_CLIENTS = 16
 MOST_UNSENT = 256 * 1024  # bytes a client may leave unread before it is dropped
-LONG = (b'"load"', b'"adopt"')  # messages that hold a slot or a memory
+LONG = {b'"load"': messages.LONGEST, b'"adopt"': messages.LONGEST_MEMORY}  # bytes, where it is not plain
 LONGEST_PATH = 107  # bytes, of a Unix socket's name (sun_path)
 ADOPTED = "the box is as it was then; what plays comes in on the next bar line."
 encode = msgspec.json.Encoder().encode
@@ -172,8 +172,8 @@ class Remote:
         self.clients.remove(client)
 
     def _answer(self, client: Client, line: bytes) -> Answer | None:
-        if len(line) > messages.LONGEST_PLAIN and not any(word in line[:100] for word in LONG):
-            most = messages.LONGEST_PLAIN
+        most = next((size for word, size in LONG.items() if word in line[:100]), messages.LONGEST_PLAIN)
+        if len(line) > most:
             return Answer(False, error=f"message of {len(line)} bytes, expected at most {most}.")
         try:
             return self._do(client, messages.decode(line))

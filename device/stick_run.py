@@ -41,6 +41,7 @@ from hw.errors import PanelError
 
 Say = Callable[[str], None]
 DONE, FAILED = 0, 1  # exit status
+UPDATE = ".update"  # ending of what another unit takes from a stick
 WANTS_BACKUP = 75  # exit status: the stick shall be mounted anew, so that it can be written to
 TELL_S = 0.5
 MOST_SAID = 3  # of files that were left out
@@ -126,7 +127,8 @@ def attend(kernel: str, copier: Copier, say: Say, mounts: Path = MOUNTS) -> int:
         if not os.path.ismount(mount):
             raise ModelError(f"its {stick.kind} cannot be mounted (damaged?): check it on a computer.")
         keeps, says = (mount / backup.FOLDER).is_dir(), ""
-        if not keeps or copier.has_loops(mount):
+        brings = any(name.endswith(UPDATE) for name in os.listdir(mount))
+        if not (keeps or brings) or copier.has_loops(mount):
             says = _copy(mount, stick.known_by, copier, teller, say)
         while keeps:
             asked = teller("waiting", says)

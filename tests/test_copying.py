@@ -115,6 +115,18 @@ def test_content_that_the_box_has_is_not_written_twice_whatever_it_is_called(sti
     assert copied.fresh == 0
 
 
+def test_content_that_the_box_holds_as_a_link_is_written(stick, place, tmp_path):
+    fill(stick, a=b"same")
+    copy_loops(stick, place, put)
+    os.replace(place / "a.wav", tmp_path / "elsewhere")
+    (place / "a.wav").symlink_to(tmp_path / "elsewhere")
+
+    copied = copy_loops(stick, place.with_name("OTHER-abcdef"), put)
+
+    assert held(copied.folder) == {"a.wav": b"same"}
+    assert not (copied.folder / "a.wav").is_symlink()
+
+
 def test_what_is_called_the_same_content_by_a_box_but_is_other_is_written(stick, place, tmp_path):
     fill(stick, a=b"good")
     copy_loops(stick, place, put)

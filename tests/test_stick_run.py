@@ -109,6 +109,14 @@ def test_a_stick_without_loops_is_a_sentence_and_one_for_backups_needs_none(
     assert box.states == ["waiting", "saving"]
 
 
+def test_a_stick_that_brings_an_update_needs_no_loops(home, mounts, attend, monkeypatch):
+    (mounts / "sda1" / "fathom-9.update").touch()
+    box = Box(monkeypatch)
+
+    assert attend() == (0, [])
+    assert box.states == []
+
+
 def test_a_stick_for_backups_is_copied_and_then_gives_back_what_it_has(home, mounts, attend, monkeypatch):
     (home / "slots").mkdir(parents=True)
     (home / "settings.toml").write_text("bpm = 90")

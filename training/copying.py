@@ -190,7 +190,7 @@ class _Writer:
     def _place(self, path: Path) -> str:
         return "/".join(tame(part) for part in path.relative_to(self._stick).parts)
 
-    def _read(self, path: Path, most: int) -> bytes:
+    def _read(self, path: Path, most: int) -> bytearray:
         """A file's bytes, one piece more than `most` at the most. LoopError: it is left out."""
         data = bytearray()
         try:
@@ -203,13 +203,13 @@ class _Writer:
                 where = clean(str(path.relative_to(self._stick)))
                 raise _OverError(f"{where} cannot be read ({reason(error)}): {advice(error)}") from None
             raise LoopError(f"cannot be read ({reason(error)}): {advice(error)}") from None
-        return bytes(data)
+        return data
 
     def _keep_time(self) -> None:
         if self._late():
             raise _OverError(f"copying takes longer than {LONGEST_S:.0f} s: put fewer loops on it")
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, data: bytearray) -> None:
         self._keep_time()
         self._bytes += len(data)
         if self._bytes > MOST_BYTES:
@@ -217,7 +217,7 @@ class _Writer:
         place, content = self._place(path), hashlib.sha256(data).hexdigest()
         target = self._new / place
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not self._link(content, data, target):
+        if not self._link(content, target):
             free = shutil.disk_usage(self._new).free - len(data)
             if free < LEAST_FREE:
                 raise _OverError(
@@ -229,12 +229,15 @@ class _Writer:
         self.fresh += path.suffix.lower() in SUFFIXES and content not in self._had
         self.files[place] = content
 
-    def _link(self, content: str, data: bytes, target: Path) -> bool:
+    def _link(self, content: str, target: Path) -> bool:
         """Whether the box has that content, and now has it under this name as well."""
         there = self._known.get(content)
         try:
-            if there is None or there.is_symlink() or there.read_bytes() != data:
+            if there is None:
                 return False
+            with open_plain(there, follow=False) as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() != content:
+                    return False
             os.link(there, target)
         except OSError:
             return False
