@@ -329,13 +329,12 @@ class Desk:
 
     def press_learn(self) -> None:
         """Learn loops; while that goes on cancel it; after it let come in what was learned."""
-        if self.sticks.learn():
-            return  # as soon as they are copied
+        self.sticks.seen()
         if self.learner and self.learner.busy:
             self.cancel()
         elif self.learner and self.learner.learning.offered is not None:
             self.choose([self.learner.learning.offered])
-        else:
+        elif not self.sticks.learn():  # else as soon as they are copied
             self.train()
 
     def attend_learning(self) -> None:

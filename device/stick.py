@@ -103,9 +103,12 @@ class Sticks:
         """The folder that LEARN learns."""
         return self.latest if self.latest and settings.learn_from == "stick" else LOOPS
 
-    def learn(self) -> bool:
-        """LEARN was pressed: what failed is seen. True where the stick is copied yet, and learned after."""
+    def seen(self) -> None:
+        """What failed need not be said any longer."""
         if self.now.state == "failed":
             self.now = Stick()
+
+    def learn(self) -> bool:
+        """Whether a stick is still being copied, and is learned after that."""
         self._learns = self.now.state == "copying"
         return self._learns

@@ -127,6 +127,19 @@ def test_learn_while_a_stick_is_copied_learns_it_when_it_is(learns):
     assert learned(box).endswith("/loops/KICKS-abcdef")
 
 
+def test_learn_while_a_stick_is_copied_still_cancels_a_learning(make_box, make_learner, slot):
+    box = make_box(library={1: slot})
+    box.desk.learner = make_learner("time.sleep(30)")
+    box.desk.train()
+    told(box, "copying")
+
+    tip(box, "LEARN")
+    told(box, "done", folder="loops/KICKS-abcdef")
+
+    assert attend(box.desk.learner, over).says.startswith("cancelled")
+    assert box.desk.sticks.wants == ""
+
+
 def test_a_stick_waits_for_a_learning_that_goes_on(learns):
     box = learns()
     told(box, "done", folder="loops/ONE-abcdef", fresh=1)

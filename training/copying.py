@@ -167,7 +167,7 @@ class _Writer:
         self._bytes = 0
 
     def copy(self, loop: Path) -> str:
-        """Copy one loop; a sentence where it is left out. LoopError where that is the end of the stick."""
+        """Copy one loop; a sentence where it is left out. _OverError where that is the end of the stick."""
         try:
             data = self._read(loop, MAX_BYTES)
         except LoopError as error:
