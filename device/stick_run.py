@@ -238,16 +238,23 @@ def _told(name: str, say: Say) -> Iterator[Teller]:
 
 def _sentence(error: Exception) -> str:
     if not isinstance(error, OSError) or not error.strerror:
-        return f"{str(error).rstrip('.')}."
+        return _ended(str(error))
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror}; what was there before stays."
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "?")) else f"{text}."
 
 
 def _copy(folder: Path, known_by: str, copier: Copier, teller: Teller, say: Say) -> str:
     """Copy loops, and say so; the sentence."""
     with teller.working("copying"):
         place = loops_folder() / copier.folder_name(teller.name, known_by)
-        copied = copier.copy_loops(folder, place, put, teller.count)
+        try:
+            copied = copier.copy_loops(folder, place, put, teller.count)
+        except ValueError as error:
+            raise ModelError(f"{_ended(str(error))} Nothing of it was taken.") from None
         write_safely(loops_folder() / LATEST, f"{place.name}\n".encode())
     says = f"stick {teller.name}: {summary(copied)}.{_free(folder)}"
     teller("done", says, folder=f"{LOOPS}/{place.name}", fresh=copied.fresh)

@@ -1,5 +1,6 @@
 """The process of a stick: what it does with which stick, what it tells the box, and with a box that plays."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -133,6 +134,26 @@ def test_a_stick_for_backups_is_copied_and_then_gives_back_what_it_has(home, mou
     assert "backup 1 is restored" in said[-1]
     assert stick_run.undo(print) == 0
     assert (home / "settings.toml").read_text() == "bpm = 91"
+
+
+def test_a_stick_that_fails_in_its_midst_is_one_sentence_and_nothing_of_it_is_taken(
+    home, mounts, attend, monkeypatch
+):
+    (mounts / "sda1" / "a.wav").write_bytes(b"a")
+    box = Box(monkeypatch)
+
+    def fails(path, follow):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(copying, "open_plain", fails)
+
+    says = (
+        "stick KICKS: a.wav cannot be read (input/output error): is the stick still in? "
+        "Nothing of it was taken."
+    )
+    assert attend() == (1, [says])
+    assert (box.states, box.told[-1]["says"]) == (["copying", "failed"], says)
+    assert list((home / "loops").iterdir()) == []
 
 
 def test_what_is_told_stays_short_whatever_names_a_stick_has(home, mounts, attend, monkeypatch):
