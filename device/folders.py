@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from device.slots import exchange, flush_folder
+AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2)
 
 
 def flush(folder: Path) -> None:
@@ -20,6 +20,24 @@ def flush(folder: Path) -> None:
             raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def exchange(a: Path, b: Path) -> bool:
+    """Swap two files or folders in one step, so that a power cut loses neither; False where it cannot be."""
+    try:
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, glibc 2.28
+    except AttributeError:
+        return False
+    return renameat2(AT_FDCWD, bytes(a), AT_FDCWD, bytes(b), RENAME_EXCHANGE) == 0
 
 
 def put(new: Path, place: Path) -> None:

@@ -15,8 +15,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from device.errors import ModelError
-from device.folders import flush
-from device.slots import flush_folder
+from device.folders import flush, flush_folder
 
 ENTRIES = ("settings.toml", "state.json", "library.json", "slots", "loops")
 READY, DECIDED = "restore.new", "restore"  # what is restored: being made ready, and to be brought to its end

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import shutil
@@ -11,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from device.errors import ModelError
+from device.folders import exchange, flush_folder
 from device.slot import LARGEST, Slot, unpack
 from device.specs import SLOTS
 
-AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2)
 FACTORY = Path(__file__).with_name("factory.safetensors")
 
 
@@ -156,23 +155,6 @@ def write_safely(path: Path, blob: bytes) -> None:
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def exchange(a: Path, b: Path) -> bool:
-    """Swap two files in one step, so that a power cut loses neither; False where the file system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, glibc 2.28
-    except AttributeError:
-        return False
-    return renameat2(AT_FDCWD, bytes(a), AT_FDCWD, bytes(b), RENAME_EXCHANGE) == 0
 
 
 def free_bytes(folder: Path) -> int:

@@ -102,9 +102,9 @@ def run(path: Path) -> None:
                     said, shown = Said(answer.state.learned), SHOWN_S
                 learned = answer.state.learned
                 learner, stick = answer.state.learner, answer.state.stick
-                for beside in (learner, stick):
-                    if beside.says not in ("", *taught):
-                        said, shown = Said(beside.says, amiss=beside.state == "failed"), SHOWN_S
+                for says, state in ((learner.says, learner.state), (stick.says, stick.state)):
+                    if says not in ("", *taught):
+                        said, shown = Said(says, amiss=state == "failed"), SHOWN_S
                 taught = (learner.says, stick.says)
                 said = said if shown > 0 else NOTHING
                 screen = draw(answer.state, said, console.width, console.height)
