@@ -23,6 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from device import verbs
 from device.errors import ModelError, SettingsError
 from device.idle import cancellable, give_way
 from hw.errors import PanelError
@@ -34,8 +35,7 @@ if TYPE_CHECKING:  # what runs beside an engine is to be small and quick
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
-DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
-KEEPER_SERVICE, LEARNER_SERVICE, SILENCE_VERB = "_keeper-service", "_learner-service", "_silence"
+STICK_VERB = "_stick"  # what the unit of a stick runs
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,12 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _words(given: list[str]) -> Any:
-    """What was asked for, and what does it. The hidden verbs are what `play` and systemd run beside it."""
-    beside: dict[str, Any] = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
-    beside |= {LEARNER_VERB: _learner, SILENCE_VERB: _silence}
-    beside |= {KEEPER_SERVICE: _keeper_service, LEARNER_SERVICE: _learner_service}
+    """What was asked for, and what does it. The hidden verbs are what `play`, systemd and sticks run."""
+    beside = {STICK_VERB: _stick}
     if given and given[0] in beside:
         return SimpleNamespace(do=beside[given[0]], rest=given[1:])
+    if given and given[0] in verbs.VERBS:
+        return SimpleNamespace(
+            do=lambda words: verbs.run(words.verb, words.rest, _self(), _say), verb=given[0], rest=given[1:]
+        )
     from device.words import make_parser
 
     return make_parser(VERBS, VERSION).parse_args(given)
@@ -89,61 +91,42 @@ def _play(words: argparse.Namespace) -> int:
         fresh=words.fresh,
         safe=words.safe,
         services=words.services,
-        display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
-        patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
-        keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
-        learner=[sys.executable, str(Path(__file__)), LEARNER_VERB],
+        display=[*_self(), verbs.DISPLAY] if shown else None,
+        patchbay=[*_self(), verbs.PATCHBAY],
+        keeper=[*_self(), verbs.KEEPER],
+        learner=[*_self(), verbs.LEARNER],
     )
     play(options, _say)
     return DONE
 
 
-def _display(words: argparse.Namespace) -> None:
-    from device.terminal import run
+def _stick(words: argparse.Namespace) -> int:
+    from device.stick_run import attend, finish
+    from training import copying
 
-    run(Path(words.rest[0]))
-
-
-def _keep(words: argparse.Namespace) -> int:
-    from device.keeper import run
-
-    return run(*map(Path, words.rest))
+    kernel, *after = words.rest
+    return finish(kernel) if after else attend(kernel, copying, _say)
 
 
-def _patchbay(words: argparse.Namespace) -> None:
-    from device.patching import serve
+def _import(words: argparse.Namespace) -> int:
+    from device.stick_run import take_in
+    from training import copying
 
-    serve(words.rest[0])
-
-
-def _learner(words: argparse.Namespace) -> None:
-    from device.learning_run import serve
-
-    serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
+    return take_in(words.folder, copying, _say)
 
 
-def _keeper_service(words: argparse.Namespace) -> None:
-    from device.keeper_service import serve
-    from device.notify import Notify
+def _backup(words: argparse.Namespace) -> int:
+    from device.stick_run import save
 
-    socket, file = map(Path, words.rest)
-    serve(socket, file, Notify(os.environ, time.monotonic_ns))
+    return save(words.folder, _say)
 
 
-def _learner_service(words: argparse.Namespace) -> None:
-    from device.learner_service import serve
-    from device.notify import Notify
+def _restore(words: argparse.Namespace) -> int:
+    from device.stick_run import restore, undo
 
-    slots, socket, control = map(Path, words.rest)
-    command = [sys.executable, str(Path(__file__)), "learn"]
-    serve(command, slots, socket, control, Notify(os.environ, time.monotonic_ns))
-
-
-def _silence(words: argparse.Namespace) -> None:
-    from device.silence import silence
-
-    for sentence in silence():
-        _say(sentence)
+    if (words.folder is None) is not words.undo:
+        words.wrong("name the folder that holds fathom-backup, or --undo")
+    return undo(_say) if words.undo else restore(words.folder, _say)
 
 
 def _hear(words: argparse.Namespace) -> int:
@@ -421,6 +404,9 @@ VERBS = {
     "doctor": _doctor,
     "ctl": _ctl,
     "demo": _demo,
+    "import": _import,
+    "backup": _backup,
+    "restore": _restore,
 }
 
 
@@ -433,6 +419,11 @@ def _progress(words: argparse.Namespace, slot: str) -> Any:
     if words.json or words.progress == "json":
         return Json(slot) if words.progress == "json" else Quiet()
     return Bar() if _is_terminal(sys.stderr) else Lines()
+
+
+def _self() -> list[str]:
+    """The command that is this one."""
+    return [sys.executable, str(Path(__file__))]
 
 
 def _print(row: Any) -> None:

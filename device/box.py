@@ -6,7 +6,8 @@ Opens nothing and decides nothing musical.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from device.cabling import Cabling
@@ -14,6 +15,7 @@ from device.clock import NS_PER_MS
 from device.controls import Controls
 from device.desk import Desk
 from device.engine import Engine
+from device.errors import ModelError
 from device.hands import Hands
 from device.inbox import MOST, Inbox
 from device.memory import Memory, Today
@@ -77,6 +79,7 @@ class Box:
             Job(self.hands.follow, every_ms=5, worst_us=1000),
             Job(self.announce, every_ms=5, worst_us=100),
             Job(self.light_lamps, every_ms=20, worst_us=300),
+            Job(self.desk.sticks.attend, every_ms=500, worst_us=100),
         ]
 
     @property
@@ -84,7 +87,7 @@ class Box:
         """What is wrong at this moment, in sentences."""
         lost = [port for port in self.panel.midi if port.errors]
         said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
-        asked: list[Any] = [self.panel.knobs, self.hands, self.sync, self.controls]
+        asked: list[Any] = [self.panel.knobs, self.hands, self.sync, self.controls, self.desk.sticks]
         asked += [*self.panel.inputs, self.cabling, self.desk.learner]
         said += [*self._told.values(), *([self.safe] if self.safe and not self.desk.changes else [])]
         return [*(part.complaint for part in asked if part and part.complaint), *said]
@@ -137,9 +140,40 @@ class Box:
             self.cabling.attend(self.player.settings, self.player.beat)
 
     def attend_learner(self) -> None:
-        """Take in how far the learning is."""
-        if self.desk.learner is not None:
-            self.desk.learner.attend(self.player.numbers, self.player.library)
+        """Take in how far the learning is, and begin with what a stick brought."""
+        try:
+            self.desk.attend_learning()
+        except ModelError as error:  # what a stick brought cannot be learned
+            self.hands.complaint = str(error)
+
+    def adopt(
+        self,
+        given: Mapping[str, Any],
+        held: Mapping[str, tuple[Any, Any]],
+        knobs: list[float] | None,
+        voice: int,
+        slots: Collection[int],
+    ) -> Iterator[None]:
+        """Be as another memory says, one small piece after the other; see `messages.Adopt`.
+
+        SettingsError says what cannot be used: then nothing has changed.
+        """
+        origin = Settings()
+        for key, value in given.items():
+            origin = origin.changed(key, value)
+            yield
+        wanted = origin
+        for key, (_, value) in sorted(held.items(), key=lambda item: item[1][1] != ""):  # see `Memory.over`
+            wanted = wanted.changed(key, value)
+            yield
+        player, desk = self.player, self.desk
+        for number in [number for number in player.library if slots and number not in slots]:
+            if len(player.library) > 1:
+                del player.library[number]
+        desk.adopt(wanted, knobs, voice)
+        memory = Memory(dict(held), knobs, voice)
+        began = replace(player.settings, bpm=player.tempo)
+        self._today = Today(memory, origin, began, player.numbers, desk.knobs)
 
     def announce(self) -> None:
         """Send the number of a slot that comes in as a program change, early by what is set, and once."""
@@ -170,12 +204,14 @@ class Box:
             lamps.set(f"voice{voice + 1}", "on" if self.engine.output.levels[voice] else "off")
 
     def _learning(self) -> str:
-        """What the lamp of LEARN shows: it works, has something to offer, or has failed."""
-        learner = self.desk.learner
-        if learner is None:
-            return "off"
-        if learner.busy:
+        """What the lamp of LEARN shows: work, a failure, something to offer, or a stick that can be asked."""
+        learner, sticks = self.desk.learner, self.desk.sticks
+        if sticks.working or (learner and learner.busy):
             return "fast"
-        if learner.learning.offered is not None:
+        if sticks.complaint:
+            return "double"
+        if learner and learner.learning.offered is not None:
             return "on"
-        return "double" if learner.learning.state == "failed" else "off"
+        if sticks.waiting:
+            return "slow"
+        return "double" if learner and learner.learning.state == "failed" else "off"

@@ -19,13 +19,13 @@ from device.pitch import LANE, MIDDLE_C, OCTAVE
 from device.player import Player
 from device.settings import ACTIONS, FREE, Settings, shown, spec_of
 from device.specs import GATES, KNOB_NAMES, SLOTS, TRAININGS, VOICES
+from device.stick import Sticks
 from device.tap import Tap
 from device.travel import ON, place_at, share_at, share_of, value_at
 from device.undone import sentence
 
 AT_ONCE = 0  # of a change that is one by itself, however soon after another
 TAPS_NS = 4000 * NS_PER_MS  # taps that follow each other so soon are one change
-LOOPS = "loops"  # the folder of a box that LEARN learns from
 HIGHEST_SEED = 2**32 - 1
 ALWAYS = 2**62  # ns: the notes of one recording are one change
 
@@ -51,6 +51,7 @@ class Desk:
         self.changes = 0  # made since the start
         self.undone = ""  # what undo or redo has brought back, in a sentence, until the next change
         self.learner: Learner | None = None  # beside the music, where there is one
+        self.sticks = Sticks(player.time)
         self._history: History[Moment] = History()
         self._tap = Tap()
         self._seed: int | None = None  # of the places that `generate` goes through
@@ -70,6 +71,8 @@ class Desk:
             "tap": self.tap,
             "train": self.press_learn,
             "cancel": self.cancel,
+            "backup": lambda: self.sticks.ask("backup"),
+            "restore": lambda: self.sticks.ask("restore"),
         }
 
     # --- by name -----------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ class Desk:
         return value_at(spec_of(key), share) == self.player.settings.value(key)
 
     def act(self, action: str) -> None:
-        """Do one of `ACTIONS`."""
+        """Do one of `ACTIONS`, or ask a stick for a backup."""
         self._actions[action]()
 
     # --- knobs -------------------------------------------------------------------------------------------
@@ -311,7 +314,7 @@ class Desk:
                 raise SettingsError(f"train: {shown(path)}: expected a folder or a loop")
         return self.learner.start(
             Wanted(
-                list(paths) or [LOOPS],
+                list(paths) or [self.sticks.source(settings)],
                 settings.learn_slot if slot is None else slot,
                 voices or int(settings.learn_voices),
                 seed,
@@ -325,13 +328,28 @@ class Desk:
         return self.learner.cancel() if self.learner else "nothing is being learned."
 
     def press_learn(self) -> None:
-        """Learn the box's loops; while that goes on cancel it; after it let come in what was learned."""
+        """Learn loops; while that goes on cancel it; after it let come in what was learned."""
+        self.sticks.seen()
         if self.learner and self.learner.busy:
             self.cancel()
         elif self.learner and self.learner.learning.offered is not None:
             self.choose([self.learner.learning.offered])
-        else:
+        elif not self.sticks.learn():  # else as soon as they are copied
             self.train()
+
+    def attend_learning(self) -> None:
+        """Take in how far the learning is, and begin with what a stick brought. Never waits."""
+        learner, sticks = self.learner, self.sticks
+        if learner is None:
+            return
+        offered = learner.learning.offered
+        learner.attend(self.player.numbers, self.player.library)
+        now = learner.learning.offered
+        if now is not None and now != offered and self.player.settings.learn_plays:
+            self.choose([now])
+        if sticks.wants and not learner.busy:
+            folder, sticks.wants = sticks.wants, ""
+            self.train([folder])
 
     # --- undo --------------------------------------------------------------------------------------------
 
@@ -342,6 +360,18 @@ class Desk:
     def redo(self) -> None:
         """Make again what was taken back last."""
         self._recall("redo", "done again", self._history.redo(self._now()))
+
+    def adopt(self, settings: Settings, knobs: Sequence[float] | None, voice: int) -> None:
+        """Be set as another memory says: what plays by then comes in on the bar. One undo takes it back."""
+        before, player = self._now(), self.player
+        there = [number for number in settings.slots if number in player.library]
+        tempo = player.settings.bpm if player.slaved else settings.bpm
+        player.apply(lambda now: replace(settings, bpm=tempo, slots=now.slots))
+        player.choose(there or [min(player.library)])
+        self.knobs = list(knobs or self.knobs)
+        self.voice = voice
+        self._turn()
+        self._about_to("restore", before, AT_ONCE)
 
     def _recall(self, verb: str, done: str, moment: Moment | None) -> None:
         if moment is None:

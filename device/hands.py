@@ -2,7 +2,9 @@
 
 PLAY starts when it is pressed and stops when it is let go, so that it can be held while knobs turn; SHIFT,
 PLAY, SLOT and LEARN each give the four knobs a layer of other things to turn. Whether a press is one with
-SHIFT is settled when the button goes down: it does not matter which of the two is let go first.
+SHIFT is settled when the button goes down: it does not matter which of the two is let go first. SLOT and
+LEARN together are for the stick that is in: let go, they ask for a backup; held for three seconds, to restore
+one.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from hw.panel import Panel
 from hw.sim import SimKnobs
 
 TWICE_NS = 400 * NS_PER_MS  # between two presses that are a double one
+LONG_BOTH_NS = 3000 * NS_PER_MS  # of SLOT and LEARN held together: nobody does so by accident
+BOTH = {"SLOT": "LEARN", "LEARN": "SLOT"}
 REST_NS = 250 * NS_PER_MS  # a knob that moved a shorter time ago is still in the same hand
 LAYERS = ("SHIFT", "PLAY", "SLOT", "LEARN")  # when two are held, the first of them counts
 
@@ -61,6 +65,7 @@ class Hands:
         self._turned = [("", -REST_NS)] * len(KNOB_NAMES)  # in which layer each was turned last, and when
         self._places: dict[str, float] = {}  # of targets that knobs turn, finer than their values
         self._held: dict[str, Press] = {}
+        self._both: int | None = None  # since when SLOT and LEARN are down together, for nothing else
         self._shifted = -TWICE_NS  # when SHIFT was pressed last, for nothing else
         desk.patch(panel.knobs.cv)
 
@@ -94,6 +99,9 @@ class Hands:
                 self._hold(button, self._held[button])
             elif action == "release" and button in self._held:
                 self._release(button, self._held.pop(button))
+        if self._both is not None and self.panel.time.now() - self._both >= LONG_BOTH_NS:
+            self._both = None
+            self._act("restore")
 
     # --- knobs -------------------------------------------------------------------------------------------
 
@@ -128,6 +136,7 @@ class Hands:
             layer = self.layer
         self._turned[knob] = (layer, now)
         if layer and layer == self.layer:
+            self._both = None
             for press in self._held.values():
                 press.used = True
         layers = {"SHIFT": settings.shift, "PLAY": settings.play_layer, "SLOT": settings.slot_layer}
@@ -140,7 +149,11 @@ class Hands:
         desk, shift = self.desk, self._held.get("SHIFT")
         shifted = button != "SHIFT" and shift is not None
         press = self._held[button] = Press(shifted, SHORT.get((button, shifted), ""))
-        if shift is not None and shifted:
+        other = self._held.get(BOTH.get(button, ""))
+        if other and not shifted and not other.shifted and not other.used:
+            press.used = other.used = True
+            self._both = self.panel.time.now()
+        elif shift is not None and shifted:
             shift.used = True
             if button == "PLAY":
                 press.used = True
@@ -164,6 +177,9 @@ class Hands:
             self._act(press.deed)
 
     def _release(self, button: str, press: Press) -> None:
+        if button in BOTH and self._both is not None:
+            self._both = None
+            self._act("backup")
         if button == "SHIFT" and press.used:  # not the first of two
             self._shifted = -TWICE_NS
         if not press.used:

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING
 
 from device.disk import write_safely
 from device.errors import ModelError, SettingsError
+from device.restoring import complete, pending
 from device.settings import Settings, read_settings
 from device.specs import SLOTS
+from device.stick import LOOPS
 from hw.errors import PanelError
 
 if TYPE_CHECKING:  # they load arrays, and not all that looks for a path needs those
@@ -26,11 +28,21 @@ if TYPE_CHECKING:  # they load arrays, and not all that looks for a path needs t
     from device.slots import SlotFolder
 
 LEAST_ROOM = 256 * 1024  # bytes: a state file and a slot
+LATEST = ".latest"  # in the folder of loops: names that of the stick that came last
+LONGEST_NAME = 255
 CLONE = Path(__file__).resolve().parents[1]
 
 
 def home() -> Path:
-    """The folder of this box."""
+    """The folder of this box. A restoring that a power cut has interrupted is brought to its end first."""
+    folder = _folder()
+    if pending(folder):
+        with contextlib.suppress(OSError):  # the disk is read-only, say: the box plays all the same
+            complete(folder)
+    return folder
+
+
+def _folder() -> Path:
     if named := os.environ.get("FATHOM_HOME"):
         return Path(named)
     if (CLONE / "pyproject.toml").exists():
@@ -77,6 +89,21 @@ def storage_notes() -> list[str]:
 def library_path() -> Path:
     """What the player has decided about single loops."""
     return home() / "library.json"
+
+
+def loops_folder() -> Path:
+    """The loops of this box, those of each stick in a folder of their own."""
+    return home() / LOOPS
+
+
+def latest_loops() -> str:
+    """The folder of the loops that came last, within the box's own; "" where no stick ever brought some."""
+    try:
+        name = (loops_folder() / LATEST).read_text(encoding="utf-8")[:LONGEST_NAME].strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    there = name and not name.startswith(".") and "/" not in name and "\0" not in name
+    return f"{LOOPS}/{name}" if there and (loops_folder() / name).is_dir() else ""
 
 
 def cache_folder() -> Path:

@@ -17,10 +17,12 @@ from msgspec import UNSET, Meta, UnsetType
 from device.errors import SettingsError
 from device.learning import Learning
 from device.settings import spec_of
-from device.specs import BOX_SPECS, KNOB_NAMES
+from device.specs import BOX_SPECS, KNOB_NAMES, SLOTS, VOICES
+from device.stick import Stick
 
 LONGEST = 2 * 2**20  # bytes of a line: the largest slot in base64 fits
-LONGEST_PLAIN = 4096  # bytes of a line that holds no slot
+LONGEST_MEMORY = 256 * 2**10  # of one that holds a memory: every setting of every voice fits
+LONGEST_PLAIN = 4096  # of any other
 
 
 class Message(msgspec.Struct, tag_field="do", forbid_unknown_fields=True, frozen=True):
@@ -136,7 +138,7 @@ class Learn(Message, tag="learn", frozen=True):
 class Train(Message, tag="train", frozen=True):
     """Learn loops into a slot beside the music; what is left out, the settings say.
 
-    Paths that begin at no root lie in the box's folder; without any, its loops are learned.
+    Paths that begin at no root lie in the box's folder; without any, what LEARN learns is learned.
     """
 
     paths: Annotated[list[str], Meta(max_length=64)] = []
@@ -167,6 +169,43 @@ class Load(Message, tag="load", frozen=True):
 
     slot: int
     blob: bytes
+
+
+class Plugged(Message, tag="stick", frozen=True):
+    """Tell what becomes of a stick; `folder` is where its loops are now, `fresh` so many of them are new.
+
+    Where the stick waits, the answer's `value` is what it shall do: "backup", "restore" or "".
+    """
+
+    name: str
+    state: str
+    files: int = 0
+    total: int = 0
+    says: str = ""
+    folder: str = ""
+    fresh: int = 0
+
+
+class Backup(Message, tag="backup", frozen=True):
+    """Ask the stick that is in, and has a folder `fathom-backup`, for a backup of this box."""
+
+
+class Restore(Message, tag="restore", frozen=True):
+    """Ask that stick to give back what was backed up on it last."""
+
+
+class Adopt(Message, tag="adopt", frozen=True):
+    """Be as another memory says, without a stop: `settings` as a file gives them, and what was kept.
+
+    `slots` are the numbers that are filled by now; others are no longer there.
+    """
+
+    settings: Annotated[dict[str, Any], Meta(max_length=2000)]
+    # what was kept over night, each as the file gave it and as it was set
+    held: Annotated[dict[str, tuple[Any, Any]], Meta(max_length=2000)]
+    knobs: Annotated[list[Annotated[float, Meta(ge=0.0, le=1.0)]], Meta(min_length=4, max_length=4)] | None
+    voice: Annotated[int, Meta(ge=0, lt=VOICES)]
+    slots: Annotated[list[Annotated[int, Meta(ge=1, le=SLOTS)]], Meta(max_length=64)]
 
 
 class State(Message, tag="state", frozen=True):
@@ -203,6 +242,10 @@ Request = (
     | Cancel
     | Complain
     | Load
+    | Plugged
+    | Backup
+    | Restore
+    | Adopt
     | State
     | Memory
     | Watch
@@ -315,6 +358,7 @@ class Published(msgspec.Struct, frozen=True):
     undone: str = ""  # what undo or redo has brought back, in a sentence, until the next change
     changes: int = 0  # made since the start
     learner: Learning = Learning()  # how far the learning beside the music is
+    stick: Stick = Stick()  # what becomes of the stick that was put in last
 
 
 class Answer(msgspec.Struct, omit_defaults=True):

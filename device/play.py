@@ -263,6 +263,7 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
 def _teach(box: Box, beside: Beside, stack: contextlib.ExitStack) -> None:
     """Let loops be learned beside the music."""
     learner = box.desk.learner = Learner(beside, home.home().absolute())
+    box.desk.sticks.latest = home.latest_loops()
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
 

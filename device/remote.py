@@ -11,8 +11,10 @@ import contextlib
 import select
 import socket
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -26,6 +28,7 @@ from device.output import JACK_OF
 from device.sequencer import silent
 from device.slot import Slot, unpacking
 from device.specs import KNOB_NAMES
+from device.stick import Stick
 from hw.errors import PanelError
 
 PIECE = 64 * 1024  # bytes read from one client in one pass
@@ -33,6 +36,8 @@ ENOUGH_NS = 300_000  # spent in one pass on a slot that is handed over; one piec
 MOST_LINES = 4  # answered in one pass, over all clients
 MOST_CLIENTS = 16
 MOST_UNSENT = 256 * 1024  # bytes a client may leave unread before it is dropped
+LONG = {b'"load"': messages.LONGEST, b'"adopt"': messages.LONGEST_MEMORY}  # bytes, where it is not plain
+ADOPTED = "the box is as it was then; what plays comes in on the next bar line."
 encode = msgspec.json.Encoder().encode
 
 
@@ -60,7 +65,7 @@ class Remote:
         self.path = path
         self.clients: list[Client] = []
         self._passes = 0
-        self._loading: deque[tuple[Client, int, Generator[None, None, Slot]]] = deque()
+        self._loading: deque[tuple[Client, Iterator[None], Callable[[Any], Answer]]] = deque()
         self.listener = listen(path, "control socket", "FATHOM_SOCKET")
         self._arrivals = select.poll()
         self._arrivals.register(self.listener, select.POLLIN)
@@ -95,21 +100,21 @@ class Remote:
                 client.send(answer)
 
     def _load(self) -> None:
-        """Take in a slot that was handed over, piece by piece; its client is answered in the end."""
+        """Take in a slot or a memory that was handed over, piece by piece; then its client is answered."""
         if not self._loading:
             return
-        client, number, pieces = self._loading.popleft()
+        client, pieces, answered = self._loading.popleft()
         now = self.box.engine.time.now
         enough = now() + ENOUGH_NS
         try:
             while now() < enough:
                 next(pieces)
         except StopIteration as done:
-            answer = self._loaded(number, done.value)
-        except ModelError as error:
+            answer = answered(done.value)
+        except (ModelError, SettingsError) as error:
             answer = Answer(False, error=str(error))
         else:
-            self._loading.appendleft((client, number, pieces))
+            self._loading.appendleft((client, pieces, answered))
             return
         client.loads = False
         client.send(answer)
@@ -165,8 +170,8 @@ class Remote:
         self.clients.remove(client)
 
     def _answer(self, client: Client, line: bytes) -> Answer | None:
-        if len(line) > messages.LONGEST_PLAIN and b'"load"' not in line[:100]:
-            most = messages.LONGEST_PLAIN
+        most = next((size for word, size in LONG.items() if word in line[:100]), messages.LONGEST_PLAIN)
+        if len(line) > most:
             return Answer(False, error=f"message of {len(line)} bytes, expected at most {most}.")
         try:
             return self._do(client, messages.decode(line))
@@ -205,9 +210,20 @@ class Remote:
             case messages.Slots(numbers):
                 desk.choose(numbers)
             case messages.Load(number, blob):
+                pieces = unpacking(blob, f"slot {number}")
+                self._loading.append((client, pieces, partial(self._loaded, number)))
                 client.loads = True
-                self._loading.append((client, number, unpacking(blob, f"slot {number}")))
                 return None
+            case messages.Adopt(settings, held, knobs, voice, numbers):
+                taken = box.adopt(settings, held, knobs, voice, numbers)
+                self._loading.append((client, taken, lambda _: Answer(True, says=ADOPTED)))
+                client.loads = True
+                return None
+            case messages.Plugged(name, state, files, total, says, folder, fresh):
+                told = Stick(name, state, files, total, says)
+                return Answer(True, value=desk.sticks.hear(told, folder, fresh, box.player.settings))
+            case messages.Backup() | messages.Restore() as asked:
+                return Answer(True, says=desk.sticks.ask(str(asked.__struct_config__.tag)))
             case messages.Hold(held):
                 desk.hold(held)
             case messages.Record(voice):
@@ -256,6 +272,7 @@ def state_of(box: Box) -> Published:
         undone=desk.undone,
         changes=desk.changes,
         learner=desk.learner.learning if desk.learner else Learning(),
+        stick=desk.sticks.now,
         slots=player.ensemble.names,
         waiting=player.waiting,
         hits=pattern.hits.astype(int).tolist(),

@@ -105,6 +105,9 @@ class Settings:
     learn_slot: int = 0
     learn_trainings: int = 1
     learn_voices: str = "1"
+    learn_from: str = "stick"
+    learn_plays: bool = False
+    stick_learns: str = "auto"
     home: tuple[float, ...] = (0.5,) * 4
     cv: tuple[str, ...] = ("unipolar",) * 4
     cv_amount: tuple[float, ...] = (1.0,) * 4

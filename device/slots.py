@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import shutil
@@ -12,10 +11,10 @@ from pathlib import Path
 
 from device.disk import flush_folder, write_safely
 from device.errors import ModelError
+from device.folders import exchange
 from device.slot import LARGEST, Slot, unpack
 from device.specs import SLOTS
 
-AT_FDCWD, RENAME_EXCHANGE = -100, 2  # renameat2(2)
 FACTORY = Path(__file__).with_name("factory.safetensors")
 
 
@@ -99,7 +98,7 @@ class SlotFolder:
         load_file(previous, f"slot {number} before")
         if not path.exists():
             os.replace(previous, path)
-        elif not _exchange(path, previous):
+        elif not exchange(path, previous):
             former = path.read_bytes()
             write_safely(path, previous.read_bytes())
             write_safely(previous, former)
@@ -131,15 +130,6 @@ def read_blob(path: Path, name: str) -> bytes:
             return file.read(LARGEST + 1)
     except OSError as error:
         raise ModelError(f"{name}: {path} cannot be read ({error.strerror}).") from None
-
-
-def _exchange(a: Path, b: Path) -> bool:
-    """Swap two files in one step, so that a power cut loses neither; False where the file system cannot."""
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2  # Linux, glibc 2.28
-    except AttributeError:
-        return False
-    return renameat2(AT_FDCWD, bytes(a), AT_FDCWD, bytes(b), RENAME_EXCHANGE) == 0
 
 
 def free_bytes(folder: Path) -> int:

@@ -78,6 +78,11 @@ BOX_SPECS = {
     "learn_slot": Spec(int, 0, SLOTS, "", "slot that LEARN learns into; 0: the next that is free"),
     "learn_trainings": Spec(int, 1, TRAININGS, "", "trainings, of which the best is kept"),
     "learn_voices": _word("voices that are learned: all hits as one, or low, mid and high", "1", "3"),
+    "learn_from": _word("what LEARN learns: the stick that came last, or all loops", "stick", "all"),
+    "learn_plays": Spec(bool, 0, 1, "", "what was learned comes in on the bar by itself"),
+    "stick_learns": _word(
+        "when a stick is learned: by itself if it brought new loops, or with LEARN", "auto", "button"
+    ),
     "home": Spec(float, 0, 1, "", "where `home` puts the four knobs", least=4, most=4),
     "cv": Spec(
         str, 0, 0, "", "how each CV is added to its knob", ("off", "unipolar", "bipolar"), least=4, most=4

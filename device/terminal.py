@@ -30,6 +30,7 @@ from device.learning import BUSY, Learning
 from device.messages import Answer, Published
 from device.pattern import STEPS, STEPS_PER_BEAT
 from device.specs import GATES, KNOB_NAMES
+from device.stick import WORKING
 
 CONTROL_KEYS = 6  # of what tcgetattr gives
 TURN = 0.02  # of a knob's travel, for one key
@@ -77,7 +78,7 @@ def run(path: Path) -> None:
     decode = msgspec.json.Decoder(Answer).decode
     console = Console()
     with _keys() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
-        said, shown, learned, taught = NOTHING, 0.0, "", ""
+        said, shown, learned, taught = NOTHING, 0.0, "", ("", "")
         heard: list[Any] = [connection, sys.stdin]
         while True:
             ready = select.select(heard, [], [])[0]
@@ -100,10 +101,11 @@ def run(path: Path) -> None:
                 if answer.state.learned not in ("", learned):
                     said, shown = Said(answer.state.learned), SHOWN_S
                 learned = answer.state.learned
-                learner = answer.state.learner
-                if learner.says not in ("", taught):
-                    said, shown = Said(learner.says, amiss=learner.state == "failed"), SHOWN_S
-                taught = learner.says
+                learner, stick = answer.state.learner, answer.state.stick
+                for says, state in ((learner.says, learner.state), (stick.says, stick.state)):
+                    if says not in ("", *taught):
+                        said, shown = Said(says, amiss=state == "failed"), SHOWN_S
+                taught = (learner.says, stick.says)
                 said = said if shown > 0 else NOTHING
                 screen = draw(answer.state, said, console.width, console.height)
                 live.update(screen, refresh=True)
@@ -190,6 +192,9 @@ def _doings(state: Published) -> list[str]:
         doings.append(f"turn what is to move {state.learning}")
     if state.undone:
         doings.append(state.undone)
+    if state.stick.state in WORKING:
+        of = f" {state.stick.files} of {state.stick.total}" if state.stick.total else ""
+        doings.append(f"stick {state.stick.name}: {state.stick.state}{of}; leave it in")
     learner = state.learner
     if learner.state in BUSY:
         doings.append(_lesson(learner))

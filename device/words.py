@@ -151,8 +151,20 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
         help="start, stop, toggle, rewind, next, undo, redo, hold, generate, home, tap, panic, quit, state; "
         "a setting and its value (bpm 140; voice.1.density 0.7; A 0.25; slot 3), or alone, to be told it; "
         "learn, and what the next control change is to move; train FOLDER slot 3; cancel; "
+        "backup or restore, on the stick that is in; "
         "or a JSON message (docs/formats.md)",
     )
+
+    take_in = _verb(verbs, "import", do, "copy the loops of a folder to the box, as a stick's would be")
+    take_in.add_argument("folder", type=_path, metavar="FOLDER")
+
+    backup = _verb(verbs, "backup", do, "write all that is the box's own to FOLDER/fathom-backup")
+    backup.add_argument("folder", type=_path, metavar="FOLDER")
+
+    restore = _verb(verbs, "restore", do, "let the newest backup in FOLDER/fathom-backup be the box")
+    restore.add_argument("folder", type=_path, metavar="FOLDER", nargs="?")
+    restore.add_argument("--undo", action="store_true", help="let what was there before come back")
+    restore.set_defaults(wrong=restore.error)
 
     demo = _verb(verbs, "demo", do, "make a dozen demo loops")
     demo.add_argument("folder", type=Path, help="where to; drums/ and bass/ are made in it")

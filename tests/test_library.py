@@ -6,7 +6,7 @@ import threading
 import pytest
 from loop_helpers import beats, write
 
-from device.slots import write_safely
+from device.disk import write_safely
 from training.errors import LoopError
 from training.library import Library, alone, content_of, decide, load, pack, previous, save, unpack, unread
 

@@ -3,9 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from device.disk import write_safely
 from device.errors import ModelError
+from device.folders import exchange
 from device.slot import pack
-from device.slots import FACTORY, SlotFolder, _exchange, load_file, write_safely
+from device.slots import FACTORY, SlotFolder, load_file
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def test_a_saved_slot_is_loaded_and_listed(folder, slot):
 @pytest.mark.parametrize("swaps", [True, False], ids=["in one step", "where the file system cannot"])
 def test_the_slot_before_is_kept_and_undo_swaps_the_two(folder, slot, other_slot, monkeypatch, swaps):
     if not swaps:
-        monkeypatch.setattr("device.slots._exchange", lambda a, b: False)
+        monkeypatch.setattr("device.slots.exchange", lambda a, b: False)
     folder.save(3, pack(slot))
     folder.save(3, pack(other_slot))
 
@@ -36,9 +38,9 @@ def test_the_slot_before_is_kept_and_undo_swaps_the_two(folder, slot, other_slot
 def test_undo_is_one_step_of_the_file_system(folder, slot, other_slot, monkeypatch):
     folder.save(3, pack(slot))
     folder.save(3, pack(other_slot))
-    if not _exchange(folder.path(3), folder.previous(3)):
+    if not exchange(folder.path(3), folder.previous(3)):
         pytest.skip("this file system cannot swap two files")
-    _exchange(folder.path(3), folder.previous(3))
+    exchange(folder.path(3), folder.previous(3))
     monkeypatch.setattr("device.slots.write_safely", lambda path, blob: pytest.fail("written anew"))
 
     folder.undo(3)

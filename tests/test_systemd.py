@@ -116,3 +116,27 @@ def test_all_agree_where_the_sockets_and_the_state_are():
     home, control = environment["FATHOM_HOME"], environment["FATHOM_SOCKET"]
     assert keeper.split()[2:] == [control, f"{home}/state.json"]
     assert learner.split()[2:] == [f"{home}/slots", environment["FATHOM_LEARNER"], control]
+
+
+STICK_UNITS = [SYSTEMD / f"{name}.service" for name in ("fathom-stick@", "fathom-backup@")]
+
+
+@pytest.mark.parametrize("unit", STICK_UNITS, ids=lambda unit: unit.stem)
+def test_a_stick_that_is_pulled_ends_its_unit_and_is_let_go_of(unit):
+    text = unit.read_text()
+
+    assert "\nBindsTo=dev-%i.device\n" in text
+    assert "\nExecStopPost=-+/usr/bin/systemd-umount --quiet /run/fathom-stick/%i\n" in text
+    mount = next(line for line in text.splitlines() if "systemd-mount" in line and "ExecStartPre" in line)
+    assert "nosuid,nodev,noexec" in mount
+    assert "--type=vfat,exfat" in mount
+    assert ("=ro," in mount) == (unit.stem == "fathom-stick@"), "only a backup may write to a stick"
+
+
+def test_the_status_that_asks_for_a_backup_is_the_one_that_the_unit_knows():
+    from device.stick_run import WANTS_BACKUP
+
+    text = STICK_UNITS[0].read_text()
+
+    assert f"\nSuccessExitStatus={WANTS_BACKUP}\n" in text
+    assert f'"$$EXIT_STATUS" != {WANTS_BACKUP} ' in text
