@@ -67,7 +67,7 @@ def test_it_puts_everything_in_its_place(root, clone):
     state = (root / "var/lib/fathom").stat()
     passwd = dict(line.split(":", 1) for line in (root / "etc/passwd").read_text().splitlines())
     assert passwd["fathom"].endswith("/usr/sbin/nologin")
-    assert (state.st_mode & 0o777, str(state.st_uid)) == (0o750, passwd["fathom"].split(":")[1])
+    assert (state.st_mode & 0o777, str(state.st_uid)) == (0o755, passwd["fathom"].split(":")[1])
     for line in (root / "etc/group").read_text().splitlines():
         name, _, _, members = line.split(":")
         assert ("fathom" in members) == (name in ("gpio", "spi", "audio", "dialout")), line

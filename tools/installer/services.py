@@ -51,7 +51,7 @@ def make_state(system: System) -> None:
     """The one writable place, with all in it the user's own: it may come from a backup."""
     tree = system.tree
     owner = system.ids(USER)
-    tree.folder(STATE, 0o750, owner)
+    tree.folder(STATE, 0o755, owner)  # as systemd has it for a StateDirectory
     if owner is None or tree.dry:
         return
     for path in sorted(tree.path(STATE).rglob("*")):
