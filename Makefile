@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 wiring clean clean-home
+.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 wiring wheels clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -102,6 +102,9 @@ arm64: setup-dev ## fetch an emulated arm64 Python, so that `make test` compares
 
 wiring: setup ## draw the wiring and the tables of docs/panel.md anew, after a change of hw/table.py
 	@$(RUN) tools.wiring
+
+wheels: setup-dev ## which packages of the box come as wheels for which Python, and which are built (needs a network)
+	@$(RUN) tools.wheels $(ARGS)
 
 clean: ## remove environments and caches; what was learned stays
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -182,3 +182,38 @@ def test_an_altered_pip_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(SetUpError, match="damaged or altered"):
         set_up.download("pip-1-py3-none-any.whl", hashlib.sha256(b"wheel").hexdigest())
+
+
+def test_pip_comes_from_a_folder_where_one_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SetUpError, match="has no pip-.*.whl, and this Python no pip of its own"):
+        set_up.from_folder(tmp_path)
+
+    (tmp_path / set_up.PIP).write_bytes(b"something else")
+    with pytest.raises(SetUpError, match="is damaged or altered"):
+        set_up.from_folder(tmp_path)
+
+    monkeypatch.setattr(set_up, "PIP_SHA256", hashlib.sha256(b"something else").hexdigest())
+    assert set_up.from_folder(tmp_path) == b"something else"
+
+
+def test_what_a_build_needs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    (lgpio,) = [borrowed for borrowed in set_up.BORROWED if borrowed.requirement == "lgpio"]
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr(sys, "base_prefix", "/usr/local")
+
+    why = set_up.missing(lgpio)
+
+    assert "a build needs swig, a C compiler" in why or "a build needs swig and a C compiler" in why
+    assert "`sudo apt install swig gcc python3-dev`" in why
+
+
+def test_a_stand_in_from_another_project_is_enough(tmp_path: Path) -> None:
+    (lgpio,) = [borrowed for borrowed in set_up.BORROWED if borrowed.requirement == "lgpio"]
+    here = set_up.Environment(tmp_path)
+    record = here.packages / "adafruit_lgpio-0.2.2.0.dist-info" / "RECORD"
+    assert not here.has(lgpio)
+    record.parent.mkdir(parents=True)
+    record.touch()
+
+    assert here.has(lgpio)
+    assert here.borrow(lgpio)

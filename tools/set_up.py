@@ -1,6 +1,6 @@
 """Makes the environment that Fathom runs in. Needs Python 3.11 or later and a network; no root, no compiler.
 
-    python3 tools/set_up.py [--venv .venv] [--extra midi] [--extra dev]
+    python3 tools/set_up.py [--venv .venv] [--extra midi] [--extra dev] [--wheels FOLDER]
 
 Packages come as wheels, in the versions of `constraints.txt`. Fathom itself is not built: a `.pth` file
 names the clone and `bin/fathom` starts it. (An editable install imports its finder at every start of Python,
@@ -51,13 +51,32 @@ class Borrowed:
     requirement: str  # its name on the index
     modules: tuple[str, ...]  # linked from the distribution, these and nothing else
     package: str  # its name in Debian
-    library: str | None = None  # pkg-config's name for what a build needs; None: never built here
-    build_packages: str = ""
+    build_packages: str  # of Debian
+    library: str = ""  # pkg-config's name for what a build needs
+    tools: tuple[str, ...] = ()  # commands that a build needs
+    around: tuple[tuple[str, str], ...] = ()  # surroundings of a build
+    instead: str = ""  # another project's wheel of it, for Pythons that have none of its own
 
 
 BORROWED = (
-    Borrowed("midi", "python-rtmidi", ("rtmidi",), "python3-rtmidi", "alsa", "g++ pkg-config libasound2-dev"),
-    Borrowed("pi", "lgpio", ("lgpio", "_lgpio"), "python3-lgpio"),
+    Borrowed(
+        "midi",
+        "python-rtmidi",
+        ("rtmidi",),
+        "python3-rtmidi",
+        "g++ pkg-config libasound2-dev",
+        library="alsa",
+    ),
+    Borrowed(  # its source holds a copy of the library, which PYPI=1 compiles in
+        "pi",
+        "lgpio",
+        ("lgpio", "_lgpio"),
+        "python3-lgpio",
+        "swig gcc python3-dev",
+        tools=("swig",),
+        around=(("PYPI", "1"),),
+        instead="adafruit-lgpio",
+    ),
 )
 
 
@@ -151,8 +170,9 @@ def write_record(venv: Path, record: Record) -> None:
 class Environment:
     """A virtual environment in a folder of the clone, and the pip inside it."""
 
-    def __init__(self, venv: Path) -> None:
+    def __init__(self, venv: Path, wheels: Path | None = None) -> None:
         self.venv = venv
+        self.wheels = wheels
         self.python = venv / "bin" / "python"
         self.packages = venv / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
         self.scratch = venv / ".tmp"  # not /tmp: on a Pi that is memory
@@ -189,7 +209,7 @@ class Environment:
         import io
         import zipfile
 
-        wheel = download(PIP, PIP_SHA256)
+        wheel = from_folder(self.wheels) if self.wheels else download(PIP, PIP_SHA256)
         with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
             archive.extractall(self.packages)
 
@@ -225,6 +245,7 @@ class Environment:
     def pip(self, *words: str | Path, **more: str) -> tuple[int, str]:
         command = [self.python, "-I", "-m", "pip", "install", "-c", CONSTRAINTS, "--progress-bar=off"]
         command += ["--disable-pip-version-check", "--no-color", "--no-warn-script-location", *words]
+        command += ["--no-index", "--find-links", self.wheels] if self.wheels else []
         try:
             return self.run(command, tick, **more)
         finally:
@@ -247,8 +268,8 @@ class Environment:
 
     def has(self, borrowed: Borrowed) -> bool:
         """Whether it was installed here as a package, not linked."""
-        name = borrowed.requirement.replace("-", "_")
-        return any(self.packages.glob(f"{name}-*.dist-info/RECORD"))
+        names = [name.replace("-", "_") for name in (borrowed.requirement, borrowed.instead) if name]
+        return any(path for name in names for path in self.packages.glob(f"{name}-*.dist-info/RECORD"))
 
     def unlink(self, borrowed: Borrowed) -> None:
         for path in self.packages.iterdir() if self.packages.exists() else ():
@@ -263,6 +284,8 @@ class Environment:
         where everything that a build needs is there.
         """
         self.unlink(borrowed)
+        if borrowed.instead and self.has(borrowed):
+            return True
         name = borrowed.requirement
         status, said = self.pip("--only-binary=:all:", name)
         if not status:
@@ -280,7 +303,8 @@ class Environment:
         why = missing(borrowed)
         if not why:
             say(f"  {name}: no wheel for this Python, so it is built")
-            status, said = self.pip(f"--no-binary={name}", name, PIP_BUILD_CONSTRAINT=CONSTRAINTS.as_uri())
+            around = {"PIP_BUILD_CONSTRAINT": CONSTRAINTS.as_uri(), **dict(borrowed.around)}
+            status, said = self.pip(f"--no-binary={name}", name, **around)
             if not status:
                 return True
             (self.venv / "build.log").write_text(said)
@@ -311,13 +335,15 @@ def missing(borrowed: Borrowed) -> str:
     debians = sys.base_prefix == "/usr"
     why = f"it has no wheel for Python {sys.version_info[0]}.{sys.version_info[1]}"
     remedy = f"`sudo apt install {borrowed.package}`, then the same command again"
-    if borrowed.library is None:
-        return f"{why}; {remedy}"
-    wanting = []
-    if not shutil.which(os.environ.get("CXX", "c++").split()[0]):
+    wanting = [tool for tool in borrowed.tools if not shutil.which(tool)]
+    if not shutil.which(os.environ.get("CXX", "c++").split()[0]) and "g++" in borrowed.build_packages:
         wanting.append("a C++ compiler")
+    if not shutil.which(os.environ.get("CC", "cc").split()[0]) and "gcc" in borrowed.build_packages:
+        wanting.append("a C compiler")
     pkg_config = shutil.which("pkg-config")
-    if not pkg_config or subprocess.run([pkg_config, "--exists", borrowed.library], check=False).returncode:
+    if borrowed.library and not (
+        pkg_config and subprocess.run([pkg_config, "--exists", borrowed.library], check=False).returncode == 0
+    ):
         wanting.append(f"the headers of {borrowed.library.upper()}")
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
         wanting.append("the headers of Python")
@@ -349,6 +375,21 @@ if __name__ == "__main__":
 
 
 # --- the network -----------------------------------------------------------------------------------------
+
+
+def from_folder(wheels: Path) -> bytes:
+    """The wheel of pip from a folder."""
+    try:
+        data = (wheels / PIP).read_bytes()
+    except OSError:
+        raise SetUpError(
+            f"{wheels} has no {PIP}, and this Python no pip of its own: add it, or python3-venv."
+        ) from None
+    if hashlib.sha256(data).hexdigest() != PIP_SHA256:
+        raise SetUpError(
+            f"{wheels / PIP} is damaged or altered (its SHA-256 is not the one expected); fetch it anew."
+        )
+    return data
 
 
 def download(wheel: str, sha256: str) -> bytes:
@@ -490,12 +531,12 @@ def one_at_a_time() -> Iterator[None]:
 # --- the whole -------------------------------------------------------------------------------------------
 
 
-def set_up(venv: Path, extras: list[str]) -> None:
+def set_up(venv: Path, extras: list[str], wheels: Path | None = None) -> None:
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     requirements(project, extras)  # refuses an unknown extra
-    here = Environment(venv)
+    here = Environment(venv, wheels)
     record = read_record(venv) if here.python.exists() else None
     needs = fingerprint(project, CONSTRAINTS.read_bytes())
     wanted = Record("done", python_here(), str(ROOT), str(venv), needs, sorted(extras))
@@ -524,7 +565,9 @@ def set_up(venv: Path, extras: list[str]) -> None:
     write_record(venv, working)
     try:
         packages = requirements(project, wanted.extras)
-        say("  packages" + (": some 100 MB to fetch, the first time" if todo == "anew" else ""))
+        say(
+            "  packages" + (": some 100 MB to fetch, the first time" if todo == "anew" and not wheels else "")
+        )
         here.install(packages)
         wanted.without, wanted.linked = {}, []
         for borrowed in BORROWED:
@@ -557,13 +600,15 @@ def main(arguments: list[str] | None = None) -> int:
     words = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     words.add_argument("--venv", type=Path, default=Path(".venv"), help="folder of the environment (.venv)")
     words.add_argument("--extra", action="append", default=[], help="of pyproject.toml; may be repeated")
+    words.add_argument("--wheels", type=Path, help="a folder of wheels, in place of the package index")
     given = words.parse_args(arguments)
     if sys.prefix != sys.base_prefix:  # inside an environment: go on with the Python that it was made from
         base = sys._base_executable  # type: ignore[attr-defined]
         os.execv(base, [base, "-I", __file__, *(sys.argv[1:] if arguments is None else arguments)])
     try:
         with one_at_a_time():
-            set_up(Path(os.path.abspath(given.venv)), given.extra)
+            wheels = Path(os.path.abspath(given.wheels)) if given.wheels else None
+            set_up(Path(os.path.abspath(given.venv)), given.extra, wheels)
     except KeyboardInterrupt:
         say("\nInterrupted; the same command goes on from here.")
         return 130
