@@ -1,6 +1,6 @@
 """Makes the environment that Fathom runs in. Needs Python 3.11 or later and a network; no root, no compiler.
 
-    python3 tools/set_up.py [--venv .venv] [--extra midi] [--extra dev]
+    python3 tools/set_up.py [--venv .venv] [--extra midi] [--extra dev] [--wheels FOLDER]
 
 Packages come as wheels, in the versions of `constraints.txt`. Fathom itself is not built: a `.pth` file
 names the clone and `bin/fathom` starts it. (An editable install imports its finder at every start of Python,
@@ -362,6 +362,9 @@ def download(wheel: str, sha256: str) -> bytes:
     import urllib.parse
     import urllib.request
 
+    kept = Path(os.environ.get("PIP_FIND_LINKS", ""), wheel)
+    if "PIP_NO_INDEX" in os.environ and hashlib.sha256(kept.read_bytes()).hexdigest() == sha256:
+        return kept.read_bytes()
     name = wheel.split("-")[0]
     page = os.environ.get("PIP_INDEX_URL", INDEX).rstrip("/") + f"/{name}/"
     try:
@@ -557,11 +560,14 @@ def main(arguments: list[str] | None = None) -> int:
     words = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     words.add_argument("--venv", type=Path, default=Path(".venv"), help="folder of the environment (.venv)")
     words.add_argument("--extra", action="append", default=[], help="of pyproject.toml; may be repeated")
+    words.add_argument("--wheels", type=Path, help="a folder that holds all wheels: no network is used")
     given = words.parse_args(arguments)
     if sys.prefix != sys.base_prefix:  # inside an environment: go on with the Python that it was made from
         base = sys._base_executable  # type: ignore[attr-defined]
         os.execv(base, [base, "-I", __file__, *(sys.argv[1:] if arguments is None else arguments)])
     try:
+        if given.wheels:
+            os.environ |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.path.abspath(given.wheels)}
         with one_at_a_time():
             set_up(Path(os.path.abspath(given.venv)), given.extra)
     except KeyboardInterrupt:
