@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test lint format bench setup setup-dev loops factory classifiers arm64 clean clean-home
+.PHONY: help play test lint format bench setup setup-dev loops factory classifiers arm64 release clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -96,6 +96,10 @@ $(HOME_DIR)/slots/slot-02.safetensors: | setup $(LOOPS)
 
 arm64: setup-dev ## fetch an emulated arm64 Python, so that `make test` compares bits with it (needs qemu-user)
 	@$(VENV)/bin/python tools/arm64.py
+
+release: setup ## build and sign an update bundle in build/ (KEY="an SSH private key"; ARGS="--target 3.11-aarch64")
+	@test -n "$(KEY)" || { echo 'make release: say which key signs: KEY="$$HOME/.ssh/fathom-release".' >&2; exit 1; }
+	@$(RUN) tools.release --key "$(KEY)" $(ARGS)
 
 clean: ## remove environments and caches; what was learned stays
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
