@@ -59,10 +59,9 @@ class Signer:
         self.line = f'fathom-release namespaces="fathom-update" {" ".join(public)}\n'
 
 
-def bundle(folder: Path, signer: Signer, version: str = "0.2.0", needs=None, **changed) -> Path:
-    """A signed bundle; `changed` names files with `_` for `/` and gives their text."""
-    tree = TREE | changed.pop("tree", {})
-    sources = [Source(name, text.encode()) for name, text in tree.items()]
+def bundle(folder: Path, signer: Signer, version: str = "0.2.0", needs=None, tree=None) -> Path:
+    """A signed bundle; `tree` has texts of files that are other than usual."""
+    sources = [Source(name, text.encode()) for name, text in (TREE | (tree or {})).items()]
     path = folder / f"fathom-{version}.update"
     folder.mkdir(parents=True, exist_ok=True)
     write(path, version, COMMIT, needs or {TARGET: 1000}, sources, signer.key)

@@ -64,7 +64,8 @@ class Units:
         """Let the engine begin anew, and what runs beside it."""
         self.systemctl("reset-failed", ENGINE)
         self.systemctl("restart", "--no-block", ENGINE)
-        self.systemctl("try-restart", "--no-block", *BESIDE)
+        if there := [name for name in BESIDE if (self.folder / name).exists()]:
+            self.systemctl("try-restart", "--no-block", *there)
 
     def _write(self, path: Path, text: bytes) -> None:
         new = path.with_name(path.name + NEW)
