@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 wiring wheels clean clean-home
+.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 wiring wheels release clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -105,6 +105,10 @@ wiring: setup ## draw the wiring and the tables of docs/panel.md anew, after a c
 
 wheels: setup-dev ## which packages of the box come as wheels for which Python, and which are built (needs a network)
 	@$(RUN) tools.wheels $(ARGS)
+
+release: setup ## build and sign an update bundle in build/ (KEY="an SSH private key"; ARGS="--target 3.11-aarch64")
+	@test -n "$(KEY)" || { echo 'make release: say which key signs: KEY="$$HOME/.ssh/fathom-release".' >&2; exit 1; }
+	@$(RUN) tools.release --key "$(KEY)" $(ARGS)
 
 clean: ## remove environments and caches; what was learned stays
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
