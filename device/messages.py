@@ -155,6 +155,16 @@ class Memory(Message, tag="memory", frozen=True):
     """Ask for what has been changed by hand, as it is kept over night."""
 
 
+class Panel(Message, tag="panel", frozen=True):
+    """Ask for what the panel's parts say: counts of the converter, complaints."""
+
+
+class Calibrate(Message, tag="calibrate", frozen=True):
+    """Let counts mean otherwise from now on: keys of the table `calibration`. It writes no file."""
+
+    values: dict[str, Any]
+
+
 class Load(Message, tag="load", frozen=True):
     """Hand over a newly learned slot as the bytes of its file, in base64."""
 
@@ -195,6 +205,8 @@ Request = (
     | Train
     | Cancel
     | Load
+    | Panel
+    | Calibrate
     | State
     | Memory
     | Watch

@@ -21,6 +21,7 @@ from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
+from device.journal import Journal
 from device.keeper import recall, save
 from device.learner import Learner
 from device.memory import Memory, digest, pack
@@ -39,6 +40,7 @@ from hw.link import Link
 from hw.panel import Knobs, Panel, open_panel
 from hw.patchbay import Wish
 from hw.sim import SimKnobs
+from hw.table import DIN
 from hw.timing import RealTime, SimTime
 
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cursor shown
@@ -71,6 +73,7 @@ class Options:
 def play(options: Options, say: Callable[[str], None]) -> None:
     """Play until stopped or for so many bars. `say` takes sentences for the player."""
     origin, notes = home.load_settings(options.settings)
+    outfit, faults = home.load_outfit(options.settings, origin.cv)
     memory, said = (Memory(), []) if options.simulated_time or options.fresh else recall(home.state_path())
     settings, complaints = memory.over(origin)
     notes += said + complaints
@@ -97,7 +100,11 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         time=time,
         outputs=len(settings.midi_out),
         inputs=len(settings.midi_in),
+        din=(_place(DIN, settings.midi_out), _place(DIN, settings.midi_in)),
+        wiring=outfit.wiring,
+        calibration=outfit.calibration,
     )
+    panel.faults += faults
     panel.notes[:0] = notes
     if settings.clock == "link":
         _join_link(panel, settings.bpm)
@@ -125,6 +132,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
                 panel.notes += [] if options.simulated_time else claim()
                 for note in panel.notes:
                     say(note)
+                if not options.simulated_time:
+                    _keep_journal(box)
                 say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
             box.sync.start()
             engine.run()
@@ -197,6 +206,12 @@ def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> Non
     learner = box.desk.learner = Learner(beside, home.home().absolute())
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
+
+
+def _keep_journal(box: Box) -> None:
+    """Let what is wrong while it plays be told on stderr too: no display shows it."""
+    journal = Journal(lambda: box.complaints, box.engine.time.now)
+    box.engine.slack.jobs.append(Job(journal.attend, every_ms=250, worst_us=300))
 
 
 def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:
@@ -320,6 +335,10 @@ def _display(command: Sequence[str], remote: Remote) -> Iterator[None]:
             sys.stdout.write(LEAVE_SCREEN)
             sys.stdout.flush()
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _place(word: str, words: Sequence[str]) -> int | None:
+    return list(words).index(word) if word in words else None
 
 
 def _turn(knobs: Knobs, places: Sequence[float]) -> None:

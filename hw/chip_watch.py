@@ -1,0 +1,115 @@
+"""Tells the readings of an MCP3008 from those of a loose wire. Reads nothing itself and knows no time.
+
+What a reply says of who gave it. While the chip is not asked for data its output is off, so the first byte is
+what the wire's pull makes of it: all ones with `gpio=9=pu` in config.txt, all zeros without. Before its ten
+bits a chip that is there drives one bit low, the null bit. So, with the pull-up:
+
+- null bit high: nobody answers. First byte all zeros: the wire is held low. Neither is believed.
+- null bit low after ones: a chip, whatever it says, also zeros everywhere.
+- first byte neither ones nor zeros: the wire floats, or the chip is asked through a wire that is loose.
+
+Without the pull-up nobody answers with zeros, which is also what knobs say that stand at their ends. Then
+zeros on every channel are believed only of a chip that has said something else, and not where several
+channels fell to them at once. Equal readings on all channels are never held against a chip: four knobs alike
+and four jacks without a cable are nothing strange.
+"""
+
+from __future__ import annotations
+
+from hw.table import CHANNELS
+
+LEAP = 64  # counts: nobody turns so far between two readings, but a wire that comes off does
+REGAIN = (
+    4 * CHANNELS
+)  # good readings in a row after which a chip is trusted: noise on a wire gives no such run
+DOUBT = CHANNELS  # readings without trust after which that is said: fewer are a spark
+NULL_BIT = 0x04  # of the second byte
+ONES, ZEROS = 0xFF, 0x00  # the first byte
+MIXED = range(2, 7)  # ones in a first byte that floats; one bit may be late where the pull is weak
+ADVICE = "Look at its wiring and that config.txt has `dtparam=spi=on` and `gpio=9=pu`."
+
+
+class ChipWatch:
+    """`complaint` is a sentence while there is no chip to be trusted, or empty; `returns` counts its ends."""
+
+    def __init__(self) -> None:
+        self.complaint = ""
+        self.returns = 0  # how often a chip was trusted (again) after a complaint, or for the first time
+        self.pulled_up = False  # the wire was seen to be pulled up
+        self._trusted = False
+        self._good = 0  # readings in a row that may be a chip's
+        self._told = False  # one of them was something that no loose wire says
+        self._doubted = 0  # readings since trust was lost
+        self._believed: dict[int, int] = {}
+        self._fallen: set[int] = set()  # channels whose fall to 0 was seen once
+        self._zeros = 0  # readings of 0 in a row, over all channels
+
+    @property
+    def run(self) -> int:
+        """Good readings in a row, while none is believed yet; 0 where the latest was none."""
+        return self._good
+
+    def believes(self, channel: int, counts: int, reply: bytes | bytearray) -> bool:
+        """True where a reading, with the reply it came from, is the word of a chip that is trusted."""
+        up = reply[0] == ONES
+        self.pulled_up = self.pulled_up or up
+        floats = reply[0].bit_count() in MIXED
+        if floats or reply[1] & NULL_BIT or (self.pulled_up and reply[0] == ZEROS):
+            return self._distrust(f"no MCP3008 answers on SPI0 (channel {channel})")
+        self._zeros = 0 if counts else self._zeros + 1
+        if not self._trusted:
+            return self._regain(channel, counts, proof=up or counts > 0)
+        if counts or up:
+            self._fallen.discard(channel)
+        elif self._believed.get(channel, 0) > LEAP and not self._seen_again(channel):
+            return False
+        self._believed[channel] = counts
+        return True
+
+    def failed(self, why: str) -> None:
+        """The bus itself has failed."""
+        self._distrust(why)
+        self.complaint = _sentence(why)
+
+    def _distrust(self, why: str) -> bool:
+        self._trusted, self._good, self._told = False, 0, False
+        self._fallen.clear()
+        self._doubt(why)
+        return False
+
+    def _doubt(self, why: str) -> None:
+        self._doubted += 1
+        if self._doubted >= DOUBT and not self.complaint:
+            self.complaint = _sentence(why)
+
+    def _regain(self, channel: int, counts: int, proof: bool) -> bool:
+        """Whether a run of good readings is long enough."""
+        self._good += 1
+        self._told = self._told or proof
+        self._believed[channel] = counts
+        if self._good < REGAIN:
+            return False
+        if not self._told:
+            self._doubt("the MCP3008 answers 0 on every channel")
+            return False
+        if self.complaint or not self.returns:
+            self.returns += 1
+        self._trusted, self.complaint = True, ""
+        self._doubted = 0
+        return True
+
+    def _seen_again(self, channel: int) -> bool:
+        """Whether a fall to 0 is believed: where it is alone, or others are up, at the second look."""
+        if channel not in self._fallen:
+            self._fallen.add(channel)
+            return False
+        if self._zeros >= CHANNELS and len(self._fallen) > 1:
+            self._distrust("the MCP3008 answers 0 on every channel")
+            self.complaint = _sentence("the MCP3008 answers 0 on every channel")
+            return False
+        self._fallen.discard(channel)
+        return True
+
+
+def _sentence(why: str) -> str:
+    return f"knobs: {why}. {ADVICE}"
