@@ -116,6 +116,11 @@ class _Fingers:
         self._closed = False
         self._take(list(self._missing))
 
+    @property
+    def missing(self) -> list[str]:
+        """Names of those that are not to be had."""
+        return list(self._missing)
+
     def mend(self, resting: bool) -> None:
         """Try again to have what is missing: one part at a time."""
         if self._missing and not self._closed:

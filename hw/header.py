@@ -5,6 +5,7 @@ Takes no line and moves no pin.
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from hw.errors import PanelError
 
 HEADER_CHIPS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")  # Pi 5; Pi 4; Pi 3, Zero 2 W
-MODEL = "/proc/device-tree/model"
+MODELS = ("/proc/device-tree/model", "/sys/firmware/devicetree/base/model")
 CHIPS = "/dev/gpiochip*"
 INSTALL = "Run `pip install 'gpiod>=2.2.2,<3'`."
 
@@ -23,12 +24,12 @@ def chips() -> list[str]:
     return sorted(glob.glob(CHIPS))
 
 
-def board() -> str:
+def board_name() -> str:
     """What this machine calls itself, "Raspberry Pi 4 Model B" say; "this machine" where it does not."""
-    try:
-        return Path(MODEL).read_text(errors="replace").strip("\0\n ") or "this machine"
-    except OSError:
-        return "this machine"
+    for path in MODELS:
+        with contextlib.suppress(OSError):
+            return Path(path).read_text(errors="replace").strip("\0\n ") or "this machine"
+    return "this machine"
 
 
 def header_chip(gpiod: Any, named: str = "") -> str:
@@ -58,7 +59,7 @@ def header_chip(gpiod: Any, named: str = "") -> str:
     if refused:
         raise PanelError(f"jacks: {', '.join(refused)}. Put this user in the group gpio, log in again.")
     raise PanelError(
-        f"jacks: {board()} is not a board that is known: {', '.join(labels)}; expected "
+        f"jacks: {board_name()} is not a board that is known: {', '.join(labels)}; expected "
         f"{' or '.join(HEADER_CHIPS)}. Name the header's chip in the wiring (`gpiochip`), or play with "
         "`--panel sim`."
     )

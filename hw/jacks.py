@@ -61,6 +61,12 @@ class GpiodJacks:
         """Whether this machine has any chip with pins."""
         return bool(chips()) or bool(self._out) or bool(self._in)
 
+    @property
+    def missing(self) -> list[str]:
+        """Jacks that are not to be had, as "gate1 out" or "clock in"."""
+        out = [f"{name} out" for name, pin in self._pins.items() if pin in self._missing_out]
+        return out + [f"{self._names[pin]} in" for pin in self._missing_in]
+
     def write(self, levels: Mapping[str, int]) -> None:
         """Set these jacks at one instant; the others stay. Never raises: what fails is said."""
         values = self._values

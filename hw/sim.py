@@ -26,6 +26,7 @@ class SimJacks:
         self._remember = remember
         self._arrived: list[tuple[str, int, bool]] = []
         self.missed = 0
+        self.missing: list[str] = []
         self.complaint = ""
 
     def mend(self, resting: bool) -> None:
@@ -102,6 +103,7 @@ class SimButtons:
     complaint = ""
 
     def __init__(self) -> None:
+        self.missing: list[str] = []
         self._presses: list[tuple[str, str]] = []
 
     def presses(self) -> list[tuple[str, str]]:
@@ -127,6 +129,7 @@ class SimLamps:
     complaint = ""
 
     def __init__(self) -> None:
+        self.missing: list[str] = []
         self.states = dict.fromkeys(LEDS, "off")
 
     def set(self, name: str, state: str) -> None:

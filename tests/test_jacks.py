@@ -284,7 +284,7 @@ def test_an_unknown_board_is_told_what_was_found(monkeypatch, tmp_path):
     labels = {"/dev/gpiochip0": "INT33FC:00"}
     monkeypatch.setattr(glob, "glob", lambda _: list(labels))
     (tmp_path / "model").write_bytes(b"Banana Pi M5\0")
-    monkeypatch.setattr(header, "MODEL", str(tmp_path / "model"))
+    monkeypatch.setattr(header, "MODELS", (str(tmp_path / "none"), str(tmp_path / "model")))
 
     jacks = GpiodJacks(Wiring(), FakeGpiod(labels))
 
