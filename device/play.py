@@ -17,6 +17,7 @@ from device import home
 from device.beside import Child
 from device.box import Box
 from device.cabling import Cabling
+from device.client import call
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
@@ -94,6 +95,8 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
     time = SimTime() if options.simulated_time else RealTime()
+    if options.panel == "pi":
+        _refuse_a_second()
     panel = open_panel(
         options.panel,
         midi_port=None if options.simulated_time else "Fathom",
@@ -130,7 +133,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
                 panel.notes += claim()
             else:
                 panel.notes += [] if options.simulated_time else claim()
-                for note in panel.notes:
+                for note in [*panel.notes, *(panel.faults if options.simulated_time else [])]:
                     say(note)
                 if not options.simulated_time:
                     _keep_journal(box)
@@ -177,6 +180,19 @@ def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, S
             library[1] = load_file(FACTORY, "factory slot")  # what is learned into slot 1 takes its place
         slots = [library[min(library)]]
     return library, slots, notes
+
+
+def _refuse_a_second() -> None:
+    """Two boxes on one panel would each have half of it. PanelError where one plays already."""
+    try:
+        playing = call(home.socket_path(), {"do": "panel"}).get("value")
+    except (PanelError, OSError):
+        return
+    if isinstance(playing, dict) and playing["name"] == "pi":
+        raise PanelError(
+            f"another Fathom plays on this panel already ({home.socket_path()}): stop that one first, "
+            "`sudo systemctl stop fathom` where it is the service."
+        )
 
 
 def _join_link(panel: Panel, bpm: float) -> None:

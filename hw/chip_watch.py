@@ -4,8 +4,9 @@ What a reply says of who gave it. While the chip is not asked for data its outpu
 what the wire's pull makes of it: all ones with `gpio=9=pu` in config.txt, all zeros without. Before its ten
 bits a chip that is there drives one bit low, the null bit. So, with the pull-up:
 
-- null bit high: nobody answers. First byte all zeros: the wire is held low. Neither is believed.
-- null bit low after ones: a chip, whatever it says, also zeros everywhere.
+- null bit high: nobody answers.
+- null bit low after ones: a chip, whatever it says, also zeros everywhere. One that has answered so, and then
+  with zeros in the first byte, has lost its wire to something that holds it low.
 - first byte neither ones nor zeros: the wire floats, or the chip is asked through a wire that is loose.
 
 Without the pull-up nobody answers with zeros, which is also what knobs say that stand at their ends. Then
@@ -35,10 +36,11 @@ class ChipWatch:
     def __init__(self) -> None:
         self.complaint = ""
         self.returns = 0  # how often a chip was trusted (again) after a complaint, or for the first time
-        self.pulled_up = False  # the wire was seen to be pulled up
+        self.pulled_up = False  # the wire is: every first byte was ones when the chip was trusted last
         self._trusted = False
         self._good = 0  # readings in a row that may be a chip's
         self._told = False  # one of them was something that no loose wire says
+        self._ups = 0  # of them, those whose first byte was ones
         self._doubted = 0  # readings since trust was lost
         self._believed: dict[int, int] = {}
         self._fallen: set[int] = set()  # channels whose fall to 0 was seen once
@@ -52,13 +54,13 @@ class ChipWatch:
     def believes(self, channel: int, counts: int, reply: bytes | bytearray) -> bool:
         """True where a reading, with the reply it came from, is the word of a chip that is trusted."""
         up = reply[0] == ONES
-        self.pulled_up = self.pulled_up or up
         floats = reply[0].bit_count() in MIXED
-        if floats or reply[1] & NULL_BIT or (self.pulled_up and reply[0] == ZEROS):
+        held_low = self._trusted and self.pulled_up and reply[0] == ZEROS
+        if floats or held_low or reply[1] & NULL_BIT:
             return self._distrust(f"no MCP3008 answers on SPI0 (channel {channel})")
         self._zeros = 0 if counts else self._zeros + 1
         if not self._trusted:
-            return self._regain(channel, counts, proof=up or counts > 0)
+            return self._regain(channel, counts, up)
         if counts or up:
             self._fallen.discard(channel)
         elif self._believed.get(channel, 0) > LEAP and not self._seen_again(channel):
@@ -72,7 +74,7 @@ class ChipWatch:
         self.complaint = _sentence(why)
 
     def _distrust(self, why: str) -> bool:
-        self._trusted, self._good, self._told = False, 0, False
+        self._trusted, self._good, self._told, self._ups = False, 0, False, 0
         self._fallen.clear()
         self._doubt(why)
         return False
@@ -82,10 +84,11 @@ class ChipWatch:
         if self._doubted >= DOUBT and not self.complaint:
             self.complaint = _sentence(why)
 
-    def _regain(self, channel: int, counts: int, proof: bool) -> bool:
+    def _regain(self, channel: int, counts: int, up: bool) -> bool:
         """Whether a run of good readings is long enough."""
         self._good += 1
-        self._told = self._told or proof
+        self._ups += up
+        self._told = self._told or up or counts > 0
         self._believed[channel] = counts
         if self._good < REGAIN:
             return False
@@ -95,6 +98,7 @@ class ChipWatch:
         if self.complaint or not self.returns:
             self.returns += 1
         self._trusted, self.complaint = True, ""
+        self.pulled_up = self._ups == self._good
         self._doubted = 0
         return True
 

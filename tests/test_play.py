@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from device import play
 from device.slot import pack
 from device.slots import SlotFolder
+from hw.errors import PanelError
 
 ROOT = Path(__file__).parents[1]
 
@@ -243,3 +245,37 @@ def test_a_second_box_plays_without_a_socket_and_says_so(folder, tmp_path):
     finally:
         first.terminate()
         first.communicate(timeout=20)
+
+
+def test_what_is_wrong_with_the_panel_is_told_on_stderr_while_it_plays(folder, home):
+    (home / "settings.toml").write_text(
+        'midi_out = ["din"]\n[wiring]\nserial = "/dev/nowhere"\n[calibration]\nA = [1, 2]\n'
+    )
+
+    played = fathom("play", "--slot", 1, "--bpm", 240, "--bars", 2, "--no-display")
+
+    assert played.returncode == 0
+    for sentence in (
+        "settings.toml: calibration.A = [1, 2]: expected two counts",
+        "MIDI DIN: /dev/nowhere does not open (No such file or directory)",
+    ):
+        assert played.stderr.count(sentence) == 1
+
+
+def test_wiring_that_cannot_be_is_said_also_in_simulated_time(folder, home):
+    (home / "settings.toml").write_text("[wiring.out]\ngate1 = 9\n")
+
+    played = fathom("play", "--slot", 1, "--bars", 1, "--time", "sim")
+
+    assert played.returncode == 0
+    assert "jack gate1 out is on GPIO9, which belongs to SPI0" in played.stderr
+    named = fathom("play", "--slot", 1, "--bars", 1, "--time", "sim", "--settings", home / "settings.toml")
+    assert named.returncode == 1, "a file that was named must be good"
+
+
+def test_a_second_box_on_the_same_panel_is_refused_before_it_takes_anything(home, monkeypatch):
+    monkeypatch.setattr(play, "call", lambda path, message: {"ok": True, "value": {"name": "pi"}})
+    monkeypatch.setattr(play, "open_panel", lambda *_, **__: pytest.fail("it was opened"))
+
+    with pytest.raises(PanelError, match="another Fathom plays on this panel already"):
+        play.play(play.Options(panel="pi"), print)
