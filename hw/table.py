@@ -29,7 +29,7 @@ CHANNELS = 8
 COUNTS = 1023  # highest count of a 10-bit channel
 CV_VOLTS = 5.0  # at a CV jack, which move what it is added to over its whole travel
 CV_COUNTS: Mapping[str, tuple[int, int]] = MappingProxyType(
-    {"unipolar": (0, 656), "bipolar": (512, 1029)}  # at 0 V and at 5 V, of an input that is built for that
+    {"unipolar": (0, 656), "bipolar": (512, 1028)}  # at 0 V and at 5 V, of an input that is built for that
 )
 ADC_HZ = 1_000_000  # the chip does 1.35 MHz at 2.7 V and 3.6 MHz at 5 V; we feed it 3.3 V
 

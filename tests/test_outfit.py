@@ -93,7 +93,7 @@ def test_cvs_are_known_by_two_voltages_wherever_those_stand_and_the_others_by_th
     )
 
     assert said == []
-    assert outfit.calibration.cv == ((510.0, 20.0), (512, 1029), (0, 656), (0, 656))
+    assert outfit.calibration.cv == ((510.0, 20.0), (512, 1028), (0, 656), (0, 656))
 
 
 def test_the_settings_leave_both_tables_alone():
