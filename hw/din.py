@@ -1,7 +1,8 @@
 """MIDI over the header's UART, as it comes and goes at DIN sockets. Knows not what a message means.
 
 The rate is set by the kernel's own call for rates that have no name (termios2), so no library is needed, and
-no overlay that bends the UART's clock: with `midi-uart0` in config.txt the rate would be another.
+no overlay that bends the UART's clock. With such a one in config.txt (`midi-uart0`) the kernel believes in
+another clock than there is, and 38400 is what it calls 31250: that is seen by the clock, and allowed for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import errno
 import fcntl
 import os
 import struct
+import sys
 import termios
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +22,8 @@ from hw.stream import SYSEX, MidiStream
 from hw.table import SERIAL
 
 BAUD = 31250
+BENT_BAUD = 38400  # what 31250 is called where the clock is bent ...
+BENT_HZ = (58_982_400, 61_440_000)  # ... from the 48 MHz of a Pi up to 4, and the 50 MHz of a Pi 5
 BYTE_NS = 320_000  # ten bits on the cable
 MOST_WAITING = 320  # bytes in the kernel before ours: a tenth of a second of the cable
 MOST_READ = 256  # bytes of one call
@@ -30,6 +34,7 @@ SAID_NS = 10_000_000_000  # how long it is said that messages were too many
 TERMIOS2 = struct.Struct("4I B 19s 2I")
 TCGETS2, TCSETS2 = 0x802C542A, 0x402C542B
 BOTHER, IBSHIFT = 0o010000, 16
+TIOCGSERIAL, SERIAL_STRUCT, BAUD_BASE = 0x541E, 128, 28  # call, bytes enough for its answer, place in that
 ADVICE = (
     "On a Raspberry Pi put `enable_uart=1` and `dtoverlay=disable-bt` into config.txt, take "
     "`console=serial0,115200` out of cmdline.txt, put this user in the group dialout and start it anew."
@@ -239,11 +244,22 @@ def set_up(fd: int) -> None:
     _, _, _, _, discipline, characters, _, _ = TERMIOS2.unpack(held)
     characters = bytearray(characters)
     characters[termios.VMIN], characters[termios.VTIME] = 1, 0
+    rate = BENT_BAUD if any(abs(clock_of(fd) - bent) < bent // 100 for bent in BENT_HZ) else BAUD
     kept = termios.CS8 | termios.CREAD | termios.CLOCAL | BOTHER | BOTHER << IBSHIFT
     iflag = termios.IGNBRK | termios.IGNPAR  # a cable that is pulled out is no message
-    fcntl.ioctl(fd, TCSETS2, TERMIOS2.pack(iflag, 0, kept, 0, discipline, bytes(characters), BAUD, BAUD))
+    fcntl.ioctl(fd, TCSETS2, TERMIOS2.pack(iflag, 0, kept, 0, discipline, bytes(characters), rate, rate))
     fcntl.ioctl(fd, TCGETS2, held)
-    rate = TERMIOS2.unpack(held)[-1]
-    if abs(rate - BAUD) > BAUD // 50:  # MIDI 1.0 allows a hundredth, and the receiver as much
-        raise OSError(errno.EINVAL, f"it makes {rate} baud of it")
+    made = TERMIOS2.unpack(held)[-1]
+    if abs(made - rate) > rate // 50:  # MIDI 1.0 allows a hundredth, and the receiver as much
+        raise OSError(errno.EINVAL, f"it makes {made} baud of {rate}")
     termios.tcflush(fd, termios.TCIOFLUSH)
+
+
+def clock_of(fd: int) -> int:
+    """The clock that the kernel believes a UART has, in Hz; 0 where a line has none, as a pseudo-terminal."""
+    answer = bytearray(SERIAL_STRUCT)
+    try:
+        fcntl.ioctl(fd, TIOCGSERIAL, answer)
+    except OSError:
+        return 0
+    return int.from_bytes(answer[BAUD_BASE : BAUD_BASE + 4], sys.byteorder) * 16

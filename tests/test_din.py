@@ -79,6 +79,23 @@ def test_the_line_is_raw_at_the_rate_of_midi(line):
     assert line.complaint == ""
 
 
+@pytest.mark.parametrize(
+    ("clock", "rate"), [(48_000_000, 31250), (50_000_000, 31250), (58_982_400, 38400), (61_440_000, 38400)]
+)
+def test_where_an_overlay_bends_the_clock_the_rate_is_called_otherwise(cable, monkeypatch, clock, rate):
+    monkeypatch.setattr(din, "clock_of", lambda fd: clock)
+    line = Serial(cable.path)
+
+    held = bytearray(TERMIOS2.size)
+    fcntl.ioctl(line._fd, din.TCGETS2, held)
+    assert TERMIOS2.unpack(held)[-2:] == (rate, rate)
+    line.close()
+
+
+def test_a_line_without_a_clock_has_the_plain_rate(line):
+    assert din.clock_of(line._fd) == 0
+
+
 def test_what_is_sent_arrives_byte_for_byte(cable, line):
     out = DinOut(line)
     messages = [[0x90, 36, 100], [0xF8], [0xC3, 7], [0x80, 36, 64], [0xB0, 10, 13], list(range(0x10, 0x7F))]
