@@ -32,7 +32,7 @@ endef
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help play test lint format bench setup setup-dev loops factory classifiers arm64 clean clean-home
+.PHONY: help play test test-vm lint format bench setup setup-dev loops factory classifiers arm64 wiring clean clean-home
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r job what; do \
@@ -52,6 +52,9 @@ test: setup-dev ## ruff, mypy, then the tests (PYTEST_ARGS="-k clock")
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) pytest $(PYTEST_ARGS)
+
+test-vm: setup-dev ## the box in a virtual machine with a Pi's chips (PYTEST_ARGS="-k stick"); says what it needs
+	@$(RUN) pytest tests/vm $(PYTEST_ARGS)
 
 lint: setup-dev ## ruff and mypy alone
 	@$(RUN) ruff check .
@@ -96,6 +99,9 @@ $(HOME_DIR)/slots/slot-02.safetensors: | setup $(LOOPS)
 
 arm64: setup-dev ## fetch an emulated arm64 Python, so that `make test` compares bits with it (needs qemu-user)
 	@$(VENV)/bin/python tools/arm64.py
+
+wiring: setup ## draw the wiring and the tables of docs/panel.md anew, after a change of hw/table.py
+	@$(RUN) tools.wiring
 
 clean: ## remove environments and caches; what was learned stays
 	rm -rf .venv .venv-* build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -16,23 +16,26 @@ if os.path.basename(sys.argv[0]).startswith("fathom"):  # what comes before `mai
         if _signal.getsignal(number) != _signal.SIG_IGN:
             _signal.signal(number, lambda *_: (os.write(2, b"stopped.\n"), os._exit(1)))
 
-import argparse
 import json
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 from device.errors import ModelError, SettingsError
 from device.idle import cancellable, give_way
-from device.words import make_parser
 from hw.errors import PanelError
 from training.errors import LoopError
+
+if TYPE_CHECKING:  # what runs beside an engine is to be small and quick
+    import argparse
 
 DONE, FAILED = 0, 1  # argparse ends with 2
 FEW_PATTERNS = 4  # on the whole travel of every knob: then it is worth a word
 VERSION = "0.1.0"  # as in pyproject.toml
 DISPLAY_VERB, KEEPER_VERB, PATCHBAY_VERB, LEARNER_VERB = "_display", "_keep", "_patchbay", "_learner"
+KEEPER_SERVICE, LEARNER_SERVICE, SILENCE_VERB = "_keeper-service", "_learner-service", "_silence"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,11 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return FAILED
 
 
-def _words(given: list[str]) -> argparse.Namespace:
-    """What was asked for, and what does it. The hidden verbs are what `play` runs beside it."""
-    beside = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay, LEARNER_VERB: _learner}
+def _words(given: list[str]) -> Any:
+    """What was asked for, and what does it. The hidden verbs are what `play` and systemd run beside it."""
+    beside: dict[str, Any] = {DISPLAY_VERB: _display, KEEPER_VERB: _keep, PATCHBAY_VERB: _patchbay}
+    beside |= {LEARNER_VERB: _learner, SILENCE_VERB: _silence}
+    beside |= {KEEPER_SERVICE: _keeper_service, LEARNER_SERVICE: _learner_service}
     if given and given[0] in beside:
-        return argparse.Namespace(do=beside[given[0]], rest=given[1:])
+        return SimpleNamespace(do=beside[given[0]], rest=given[1:])
+    from device.words import make_parser
+
     return make_parser(VERBS, VERSION).parse_args(given)
 
 
@@ -80,6 +87,8 @@ def _play(words: argparse.Namespace) -> int:
         knobs=words.knobs,
         simulated_time=words.time == "sim",
         fresh=words.fresh,
+        safe=words.safe,
+        services=words.services,
         display=[sys.executable, str(Path(__file__)), DISPLAY_VERB] if shown else None,
         patchbay=[sys.executable, str(Path(__file__)), PATCHBAY_VERB],
         keeper=[sys.executable, str(Path(__file__)), KEEPER_VERB],
@@ -111,6 +120,30 @@ def _learner(words: argparse.Namespace) -> None:
     from device.learning_run import serve
 
     serve([sys.executable, str(Path(__file__)), "learn"], Path(words.rest[0]))
+
+
+def _keeper_service(words: argparse.Namespace) -> None:
+    from device.keeper_service import serve
+    from device.notify import Notify
+
+    socket, file = map(Path, words.rest)
+    serve(socket, file, Notify(os.environ, time.monotonic_ns))
+
+
+def _learner_service(words: argparse.Namespace) -> None:
+    from device.learner_service import serve
+    from device.notify import Notify
+
+    slots, socket, control = map(Path, words.rest)
+    command = [sys.executable, str(Path(__file__)), "learn"]
+    serve(command, slots, socket, control, Notify(os.environ, time.monotonic_ns))
+
+
+def _silence(words: argparse.Namespace) -> None:
+    from device.silence import silence
+
+    for sentence in silence():
+        _say(sentence)
 
 
 def _hear(words: argparse.Namespace) -> int:

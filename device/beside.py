@@ -1,19 +1,24 @@
 """A process beside the engine, told and heard in lines without waiting. Knows nothing of what they mean.
 
-`Beside` is all that its users see; `Child` is one that the box starts itself, and speaks with through two
-pipes. The other end takes its input apart with `Lines` as well, and ends when that does.
+`Beside` is all that its users see. `Child` is one that the box starts itself, and speaks with through two
+pipes; the other end takes its input apart with `Lines` as well, and ends when that does. `Service` is one
+that systemd starts, and ends and begins again as it likes; it is reached through a Unix socket.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
 
 LONGEST_LINE = 4096  # bytes, with its end: what a pipe takes whole or not at all (PIPE_BUF)
+AGAIN_S = 0.25  # between two looks at whether a service is there
 
 
 class Beside(Protocol):
@@ -21,6 +26,10 @@ class Beside(Protocol):
 
     refused: OSError | None  # why it is not there, where it never was; then it has ended as well
     ended: bool  # whether it is gone, as far as `lines` has found out; it does not come back
+
+    @property
+    def away(self) -> bool:
+        """Whether nobody is there to be told now; unless it has ended, somebody will be."""
 
     def tell(self, line: bytes) -> bool:
         """Tell it one line, with its end. False where it would have to wait, or where there is nobody."""
@@ -57,6 +66,10 @@ class Child:
         for pipe in (self._hears, self._says):
             os.set_blocking(pipe.fileno(), False)
 
+    @property
+    def away(self) -> bool:
+        return self.ended
+
     def tell(self, line: bytes) -> bool:
         if self.ended:
             return False
@@ -89,6 +102,76 @@ class Child:
         self.ended = True
         self._hears.close()
         self._says.close()
+
+
+class Service:
+    """A process that others start, found at a Unix socket whenever it is there.
+
+    It may begin after the engine, end, and begin again: `lines` looks for it, and takes no longer for that.
+    """
+
+    refused: OSError | None = None
+
+    def __init__(self, path: Path, now: Callable[[], float] = time.monotonic) -> None:
+        self.ended = False
+        self._path = str(path)
+        self._now = now
+        self._next_s = 0.0  # when it is looked for again
+        self._connection: socket.socket | None = None
+        self._lines = Lines()
+
+    @property
+    def away(self) -> bool:
+        return self._connection is None
+
+    def tell(self, line: bytes) -> bool:
+        if self._connection is None:
+            return False
+        try:
+            whole = self._connection.send(line) == len(line)
+        except OSError:  # it has ended, or hears nothing any more
+            whole = False
+        if not whole:  # half a line would spoil the next one
+            self._leave()
+        return whole
+
+    def lines(self) -> list[bytes]:
+        """One read at the most, or one look for who is away."""
+        if self.ended or (self._connection is None and not self._finds()):
+            return []
+        assert self._connection is not None
+        try:
+            data = self._connection.recv(LONGEST_LINE)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            self._leave()
+        return self._lines.take(data)
+
+    def close(self, patience_s: float = 0.0) -> None:
+        """Leave it alone: it goes on, and what it does as well."""
+        self._leave()
+        self.ended = True
+
+    def _finds(self) -> bool:
+        if self._now() < self._next_s:
+            return False
+        self._next_s = self._now() + AGAIN_S
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            connection.connect(self._path)
+        except OSError:  # it is not there, has too many at its door, or the path is none
+            connection.close()
+            return False
+        self._connection, self._lines = connection, Lines()
+        return True
+
+    def _leave(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
 
 class Lines:

@@ -27,6 +27,7 @@ from device.tape import Tape
 from hw.panel import Panel
 from hw.timing import Time
 
+MOST_TOLD = 8  # sentences that others have told of what is amiss with them
 ENOUGH_NS = 300_000  # spent on what arrived in one pass; one message more may take 200 us
 SYSTEM = 0xF0  # MIDI messages from here on are of no channel
 
@@ -63,6 +64,9 @@ class Box:
         self._inbox = Inbox()
         self._clocks: deque[tuple[int, bytes, int]] = deque(maxlen=MOST)  # input, message, time
         self.cabling: Cabling | None = None  # where ports are connected by name
+        self.asked_ns = time.now()  # when somebody asked last for what is to be remembered
+        self._told: dict[str, str] = {}  # by others, of what is amiss with them
+        self.safe = ""  # what is said of a safe start until something is changed
         self._channel = 0  # of the converter, the next to be read
         self._announced = player.numbers[:1]  # slot whose program change has been sent
         self.engine.slack.jobs[:0] = [
@@ -79,13 +83,28 @@ class Box:
     @property
     def complaints(self) -> list[str]:
         """What is wrong at this moment, in sentences."""
-        asked: list[Any] = [self.hands, self.sync, self.controls, self.cabling]
-        return [*self.panel.complaints, *(part.complaint for part in asked if part and part.complaint)]
+        asked: list[Any] = [self.hands, self.sync, self.controls, self.cabling, self.desk.learner]
+        said = [*self._told.values(), *([self.safe] if self.safe and not self.desk.changes else [])]
+        said = [*(part.complaint for part in asked if part and part.complaint), *said]
+        return [*self.panel.complaints, *said]
+
+    def complain(self, of: str, says: str) -> None:
+        """Say what is amiss with something that runs beside the engine; nothing: it is well again."""
+        self._told.pop(of, None)
+        if says:
+            if len(self._told) == MOST_TOLD:  # the oldest goes
+                del self._told[next(iter(self._told))]
+            self._told[of] = says
 
     def memory(self) -> dict[str, Any]:
         """What is to be remembered over night."""
         player, desk = self.player, self.desk
         return self._today.memory(player.settings, player.tempo, player.numbers, desk.knobs, desk.voice)
+
+    @property
+    def touched(self) -> bool:
+        """Whether what is to be remembered was ever changed since it was first asked for."""
+        return self._today.touched
 
     def hear(self) -> None:
         """Take what has arrived at the MIDI inputs: clocks first, and only as much as there is time for."""

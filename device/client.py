@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -32,6 +33,26 @@ def watch(path: Path, wait: float = 2.0) -> tuple[socket.socket, Iterator[bytes]
     connection.settimeout(None)  # a box that was held up is not gone: its end closes the connection
     connection.sendall(b'{"do":"watch"}\n')
     return connection, _lines(connection)
+
+
+class Talk:
+    """A connection on which one question follows another. PanelError where no box runs."""
+
+    def __init__(self, path: Path, wait: float = 2.0) -> None:
+        self.connection = _connect(path, wait)
+        self._answers = _lines(self.connection)
+
+    def ask(self, message: dict[str, object]) -> dict[str, Any] | None:
+        """The answer; None where the box is gone. PanelError where it does not answer."""
+        try:
+            self.connection.sendall(msgspec.json.encode(message) + b"\n")
+        except OSError:
+            return None
+        line = next(self._answers, None)
+        return None if line is None else msgspec.json.decode(line)
+
+    def close(self) -> None:
+        self.connection.close()
 
 
 def _connect(path: Path, wait: float) -> socket.socket:

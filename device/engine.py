@@ -28,6 +28,8 @@ TOLERANCE_NS = 25 * NS_PER_MS  # later than this a hit is dropped: a gap is musi
 BEHIND_NS = NS_PER_MS // 2  # later than this a hit is shifted whole, so that no pulse is cut to nothing
 SOON_NS = NS_PER_MS * 3 // 2  # a jack that fell a shorter time ago does not rise yet
 GUARD_NS = NS_PER_MS // 2  # kept free of jobs before a deadline
+DECIDING_NS = NS_PER_MS * 3 // 2  # kept free of deciding: a step of every voice may take a millisecond
+PATIENCE_NS = 7 * NS_PER_MS  # for so long deciding gives way: well below how far ahead is decided
 
 
 class Engine:
@@ -41,6 +43,7 @@ class Engine:
         self.output = Output(panel, time, self.health, tape)
         self.leader = Leader(player.clock, player.settings.midi_clock)
         self.stopping = False
+        self._decided = 0  # when steps were decided last
         self._fell = [-SOON_NS] * TRACKS  # when the jack of each track fell last
         jobs = [] if tape is None else [Job(tape.hand_over, every_ms=20, worst_us=500)]
         self.slack = Slack(time, jobs, self.health)
@@ -55,14 +58,21 @@ class Engine:
 
     def step(self) -> None:
         """One pass."""
-        if not 0 <= self._next_deadline() - self.time.now() <= GUARD_NS:  # what is due by then comes first
+        now = self.time.now()
+        left = self._next_deadline() - now
+        near = -BEHIND_NS <= left <= GUARD_NS  # what is due by then comes first
+        soon = -BEHIND_NS <= left <= DECIDING_NS
+        if not soon or (not near and now - self._decided > PATIENCE_NS):
+            self._decided = now
             self.player.decide()
+        if not near:
             self.slack.spend(until=self._next_deadline() - GUARD_NS)
         due = self._next_deadline()  # a job may have started, stopped or changed the tempo
         alert = not self.player.playing or self.player.slaved
-        idle = self.time.now() + (ALERT_NS if alert else IDLE_NS)
-        if due >= idle:
-            self.time.sleep_until(idle, exact=False)
+        now = self.time.now()
+        rest = min(now + (ALERT_NS if alert else IDLE_NS), due - GUARD_NS)
+        if rest > now:
+            self.time.sleep_until(rest, exact=False)
             return
         beat = self.player.score.next_beat() if self.player.playing else None
         if beat is not None and self.player.clock.time_at(beat) == due:
@@ -159,7 +169,12 @@ class Engine:
         events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
         plan = output.prepare(events)
         clocks = self.leader.next_time() <= due
-        self.time.sleep_until(due if clocks else due - output.lead_ns(plan))
+        if clocks:
+            self.time.sleep_until(due)
+        elif plan.messages:  # as soon as it is awake: only jacks are worth the spin
+            self.time.nap_until(due - output.lead_ns(plan))
+        else:
+            self.time.sleep_until(due - output.lead_ns(plan))
         now = max(due, self.time.now())
         behind = now - due > BEHIND_NS
         if clocks:  # they come first, and never early: a serial port sends byte after byte

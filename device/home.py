@@ -10,18 +10,23 @@ import base64
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from device.client import call
+from device.disk import write_safely
 from device.errors import ModelError, SettingsError
 from device.outfit import Outfit, read_outfit
 from device.settings import Settings, read_settings
-from device.slot import Slot, unpack
-from device.slots import SlotFolder, load_file, write_safely
 from device.specs import SLOTS
 from hw.errors import PanelError
 
+if TYPE_CHECKING:  # they load arrays, and not all that looks for a path needs those
+    from device.slot import Slot
+    from device.slots import SlotFolder
+
+LEAST_ROOM = 256 * 1024  # bytes: a state file and a slot
 CLONE = Path(__file__).resolve().parents[1]
 
 
@@ -36,6 +41,8 @@ def home() -> Path:
 
 
 def slot_folder() -> SlotFolder:
+    from device.slots import SlotFolder
+
     return SlotFolder(home() / "slots")
 
 
@@ -44,9 +51,28 @@ def socket_path() -> Path:
     return Path(os.environ.get("FATHOM_SOCKET") or home() / "control.sock")
 
 
+def learner_path() -> Path:
+    """Where the learner's service listens: FATHOM_LEARNER, or `learner.sock` in the box's folder."""
+    return Path(os.environ.get("FATHOM_LEARNER") or home() / "learner.sock")
+
+
 def state_path() -> Path:
     """What the box remembers over night."""
     return home() / "state.json"
+
+
+def storage_notes() -> list[str]:
+    """What is to be said where nothing can be kept in the box's folder."""
+    folder = home()
+    lost = "Nothing that is learned or changed is kept; the box plays all the same."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(folder).free
+    except OSError as error:
+        return [f"{folder}: {error.strerror}. {lost}"]
+    if not os.access(folder, os.W_OK):
+        return [f"{folder}: cannot be written. {lost}"]
+    return [f"{folder}: the disk is full. {lost}"] if room < LEAST_ROOM else []
 
 
 def library_path() -> Path:
@@ -91,10 +117,10 @@ def settings_path(path: Path | None = None) -> Path:
 def _text(path: Path | None) -> tuple[str, list[str]]:
     """What the settings file says, and a sentence where it cannot be read."""
     chosen = settings_path(path)
-    if path is None and not chosen.exists():
-        return "", []
     try:
         return chosen.read_text(encoding="utf-8-sig"), []
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return "", [f"{chosen}: cannot be read ({error.strerror})."] if path else []
     except OSError as error:
         return "", [f"{chosen}: cannot be read ({error.strerror})."]
     except UnicodeDecodeError:
@@ -122,7 +148,7 @@ def target(word: str) -> Iterator[str]:
     """
     folder = slot_folder()
     if word == "free":
-        check_file(folder.path(1).with_name("claims"))
+        check_file(folder.claims)
         with folder.claimed() as number:
             check_file(folder.path(number))
             yield str(number)
@@ -148,11 +174,15 @@ def check_file(path: Path) -> None:
 
 def load_slot(word: str) -> Slot:
     """The slot of a number or of a file. Raises ModelError where it is empty or refused."""
+    from device.slots import load_file
+
     return slot_folder().load(int(word)) if is_number(word) else load_file(Path(word), Path(word).name)
 
 
 def store(word: str, blob: bytes, say: Callable[[str], None]) -> None:
     """Write a slot to its number or file, checked, and hand it to the box where one plays."""
+    from device.slot import unpack
+
     unpack(blob, f"slot {word}")
     if is_number(word):
         slot_folder().save(int(word), blob)
@@ -166,6 +196,8 @@ def hand_over(number: int, blob: bytes, say: Callable[[str], None]) -> None:
     """Offer a slot to a running box, which swaps it in on the bar line. That none runs is no complaint."""
     if not socket_path().exists():
         return
+    from device.client import call
+
     try:
         answer = call(
             socket_path(), {"do": "load", "slot": number, "blob": base64.b64encode(blob).decode("ascii")}

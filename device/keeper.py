@@ -20,8 +20,8 @@ from typing import Any
 import msgspec
 
 from device.client import call
-from device.memory import LARGEST, Memory, digest, pack, unpack
-from device.slots import write_safely
+from device.disk import write_safely
+from device.memory import LARGEST, Memory, digest, digest_of, pack, unpack
 from hw.errors import PanelError
 
 ASK_S = 1.0
@@ -99,14 +99,27 @@ class Keeper:
 def save(file: Path, data: bytes) -> None:
     """Write a state file, whole or not at all; the one before is kept beside it if it was good.
 
+    Nothing is written where the file says the same already: else the one before would be lost for nothing.
     Raises OSError where the disk is full or read-only; both are then as they were.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(OSError, ValueError):
         before = _read(file)
+        if before == data:
+            return
         unpack(before, file.name)
         write_safely(previous(file), before)
     write_safely(file, data)
+
+
+def kept(file: Path) -> str:
+    """The digest of what a state file holds; "" where it holds nothing that can be used."""
+    try:
+        data = _read(file)
+        unpack(data, file.name)
+        return digest_of(data)
+    except (OSError, ValueError):
+        return ""
 
 
 def recall(file: Path) -> tuple[Memory, list[str]]:

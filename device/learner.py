@@ -6,7 +6,8 @@ The process beside the engine that does is `device.learning_run`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,12 @@ from device.learning import BUSY, Learning, Order, Wanted, name_of
 
 LEAVES_S = 2.0  # how long the other process may take to end
 ENDED = "learning: the process that starts it ended, so nothing is learned until the box is started again."
+AWAY = (
+    "learning: its service does not run, so nothing is learned until it does. "
+    "`systemctl status fathom-learner` says why."
+)
+LOST = "learning: its service ended; {} is as it was, and can be learned again when the service is back."
+PATIENCE_S = 3.0  # how long a service may be away before that is worth a sentence
 
 
 class Learner:
@@ -26,14 +33,22 @@ class Learner:
     `folder` is the box's own, in which a path that begins at no root lies.
     """
 
-    def __init__(self, beside: Beside, folder: Path) -> None:
+    def __init__(self, beside: Beside, folder: Path, now: Callable[[], float] = time.monotonic) -> None:
         self.learning = Learning()
+        self._now = now
+        self._there_s = now()  # when somebody was there last
         self._beside = beside
         self._folder = folder
         self._reports = msgspec.json.Decoder(Learning)
         if beside.refused:
             says = f"learning: cannot be started ({beside.refused.strerror})."
             self.learning = Learning("failed", says=says)
+
+    @property
+    def complaint(self) -> str:
+        """What is amiss, in a sentence, or empty. (What has ended for good is told in `learning`.)"""
+        late = not self._beside.ended and self._now() - self._there_s > PATIENCE_S
+        return AWAY if late else ""
 
     @property
     def busy(self) -> bool:
@@ -55,7 +70,7 @@ class Learner:
                 f"train: {len(paths)} paths take {len(line)} bytes, expected at most {LONGEST_LINE}."
             )
         if not self._beside.tell(line):
-            raise ModelError(ENDED)
+            raise ModelError(AWAY if self._beside.away and not self._beside.ended else ENDED)
         self.learning = Learning("hearing", wanted.slot or None, trainings=wanted.trainings)
         return f"{name_of(wanted.slot or None)} is being learned; the box plays on."
 
@@ -80,8 +95,13 @@ class Learner:
         lines = self._beside.lines()
         if lines:
             self._take(lines[-1], playing, held)
-        if self._beside.ended:
+        if not self._beside.away:
+            self._there_s = self._now()
+        elif self._beside.ended:
             self.learning = Learning("failed", self.learning.slot, says=ENDED)
+        elif self.busy:
+            slot = self.learning.slot
+            self.learning = Learning("failed", slot, says=LOST.format(name_of(slot)))
         if self.learning.offered in playing:
             self.learning = replace(self.learning, offered=None)
 

@@ -51,33 +51,79 @@ def serve(command: Sequence[str], slots: Path) -> None:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # the box ends first, and then this
     os.nice(NICE)
-    run: Run | None = None
-    lines = Lines()
-    told, next_s = Learning(), 0.0
+    work = Work(command, slots)
     with contextlib.suppress(BrokenPipeError):
         while True:
-            ready = select.select([0, *(run.pipes if run else [])], [], [], TICK_S if run else None)[0]
+            ready = select.select([0, *work.pipes], [], [], work.tick_s)[0]
             if 0 in ready:
                 data = os.read(0, PIECE)
                 if not data:
                     break
-                for order in map(msgspec.json.Decoder(Order).decode, lines.take(data)):
-                    if run is None and order.learn:
-                        run = Run(command, order.learn, slots)
-                    elif run and order.learn is None:
-                        run.cancel(PATIENCE_S)
-            if run is None:
-                continue
-            over = run.look(ready)
-            if over or (run.learning != told and time.monotonic() >= next_s):
-                told, next_s = run.learning, time.monotonic() + TICK_S
+                work.take(data)
+            if told := work.look(ready):
                 os.write(1, line_of(told))
-            if over:
-                run = None
-    if run:
-        run.cancel(HURRY_S)
-        while not run.look(select.select(run.pipes, [], [], TICK_S)[0]):
-            pass
+    work.close()
+
+
+class Work:
+    """Takes orders, runs one learning at a time, and says how far it is when there is something to say."""
+
+    def __init__(self, command: Sequence[str], slots: Path) -> None:
+        self._command = command
+        self._slots = slots
+        self._orders = msgspec.json.Decoder(Order)
+        self._run: Run | None = None
+        self._told, self._next_s = Learning(), 0.0
+        self._lines = Lines()
+
+    @property
+    def learning(self) -> Learning | None:
+        """How far it is; None where nothing is being learned."""
+        return self._run.learning if self._run else None
+
+    @property
+    def pipes(self) -> list[int]:
+        """What is to be looked at when there is something in it ..."""
+        return self._run.pipes if self._run else []
+
+    @property
+    def tick_s(self) -> float | None:
+        """... or after so long; None: there is nothing to look at."""
+        return TICK_S if self._run else None
+
+    def take(self, data: bytes) -> None:
+        """Do what is ordered, as soon as an order is whole. What is no order is left alone."""
+        for line in self._lines.take(data):
+            with contextlib.suppress(msgspec.MsgspecError):
+                order = self._orders.decode(line)
+                if self._run is None and order.learn:
+                    self._run = Run(self._command, order.learn, self._slots)
+                elif self._run and order.learn is None:
+                    self._run.cancel(PATIENCE_S)
+
+    def forget(self) -> None:
+        """Who gives orders is another one from now on."""
+        self._lines = Lines()
+
+    def look(self, ready: Collection[int]) -> Learning | None:
+        """Take in what has come through the pipes; how far it is, where that is to be told now."""
+        if self._run is None:
+            return None
+        over, now = self._run.look(ready), self._run.learning
+        if over:
+            self._run = None
+        elif now == self._told or time.monotonic() < self._next_s:
+            return None
+        self._told, self._next_s = now, time.monotonic() + TICK_S
+        return now
+
+    def close(self) -> None:
+        """End what is being learned; the slot is as it was."""
+        if self._run:
+            self._run.cancel(HURRY_S)
+            while not self._run.look(select.select(self._run.pipes, [], [], TICK_S)[0]):
+                pass
+            self._run = None
 
 
 class Run:

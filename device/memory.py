@@ -63,6 +63,8 @@ class Today:
         self._knobs = _places(knobs)
         self._now: Settings | None = None
         self._kept: dict[str, tuple[Any, Any]] = {}
+        self._first = {"settings": self._changed(self._began), "knobs": left.knobs, "voice": left.voice}
+        self.touched = False  # whether it was ever another memory than at first
 
     def memory(
         self, now: Settings, tempo: float, slots: Sequence[int], knobs: Sequence[float], voice: int
@@ -72,11 +74,13 @@ class Today:
         if settings != self._now:
             self._now, self._kept = settings, self._changed(settings)
         places = _places(knobs)
-        return {
+        memory = {
             "settings": self._kept,
             "knobs": self._left.knobs if places == self._knobs else places,
             "voice": voice,
         }
+        self.touched = self.touched or memory != self._first
+        return memory
 
     def _changed(self, now: Settings) -> dict[str, tuple[Any, Any]]:
         values = {key: value for key, (_, value) in self._left.settings.items()}
@@ -94,6 +98,11 @@ def pack(memory: Mapping[str, Any]) -> bytes:
 def digest(memory: Mapping[str, Any]) -> str:
     """SHA-256 of what is remembered: the same for the same memory."""
     return hashlib.sha256(_text(memory).encode()).hexdigest()
+
+
+def digest_of(data: bytes) -> str:
+    """The digest that a good state file gives."""
+    return msgspec.json.decode(data, type=_File).digest
 
 
 def unpack(data: bytes, name: str) -> Memory:

@@ -165,6 +165,13 @@ class Calibrate(Message, tag="calibrate", frozen=True):
     values: dict[str, Any]
 
 
+class Complain(Message, tag="complain", frozen=True):
+    """Let the player know what is amiss elsewhere, `of` whom, in a sentence; an empty one takes it back."""
+
+    of: Annotated[str, Meta(min_length=1, max_length=40)]
+    says: Annotated[str, Meta(max_length=300)] = ""
+
+
 class Load(Message, tag="load", frozen=True):
     """Hand over a newly learned slot as the bytes of its file, in base64."""
 
@@ -204,6 +211,7 @@ Request = (
     | Learn
     | Train
     | Cancel
+    | Complain
     | Load
     | Panel
     | Calibrate
@@ -329,4 +337,5 @@ class Answer(msgspec.Struct, omit_defaults=True):
     says: str | None = None
     value: Any | UnsetType = UNSET
     memory: dict[str, Any] | None = None
+    touched: bool = False  # whether that was ever changed since the start
     state: Published | None = None

@@ -1,8 +1,8 @@
 """Writes what is due to the jacks and the MIDI ports, in one go, and keeps it on the tape.
 
 Order at one instant: what ends, control changes, notes, then the jacks, all in one call. The messages are
-begun earlier by the longest that they have taken of late, and the call for the jacks by the least, so that
-the jacks change on time and hardly ever early. Decides nothing.
+begun earlier by the longest that they have taken of late and a little more, and the call for the jacks by the
+least, so that the jacks change on time and hardly ever early. Decides nothing.
 """
 
 from __future__ import annotations

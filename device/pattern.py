@@ -7,10 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-STEPS = 32  # in a take: two bars of sixteenths
-STEPS_PER_BEAT = 4  # a step is a sixteenth note
-BEATS_PER_BAR = 4
-STEPS_PER_BAR = STEPS_PER_BEAT * BEATS_PER_BAR
+from device.steps import BEATS_PER_BAR, STEPS, STEPS_PER_BAR, STEPS_PER_BEAT
+
+__all__ = ["BEATS_PER_BAR", "STEPS", "STEPS_PER_BAR", "STEPS_PER_BEAT", "Pattern"]
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from typing import Any
 import msgspec
 
 from device import home
-from device.beside import Child
+from device.beside import Beside, Child, Service
 from device.box import Box
 from device.cabling import Cabling
-from device.client import call
 from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
@@ -25,12 +24,15 @@ from device.home import is_number
 from device.journal import Journal
 from device.keeper import recall, save
 from device.learner import Learner
+from device.locks import alone, playing_alone
 from device.memory import Memory, digest, pack
 from device.patching import Patching
 from device.pattern import BEATS_PER_BAR
 from device.player import Player
 from device.realtime import claim
 from device.remote import Remote
+from device.services import remembering, supervised
+from device.settings import Settings
 from device.slack import Job
 from device.slot import Slot
 from device.slots import FACTORY, load_file
@@ -48,6 +50,12 @@ LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cur
 PUBLISH_MS = 34  # at most 30 times a second
 KEEPER_ENDS_S = 5.0  # how long it may take to write to a slow card
 DISPLAY_LEAVES_S = 2.0  # how long the display may take to give the terminal back
+RECALL_S = 5.0  # how long a keeper's hand at the state file is waited for
+SAFE_BUTTON = "SHIFT"  # held while the box is switched on
+SAFE = (
+    "Safe start: default settings and the factory slot play; what was remembered is left alone until you "
+    "change something."
+)
 
 
 @dataclass(frozen=True)
@@ -69,75 +77,87 @@ class Options:
     patchbay: Sequence[str] | None = None  # command of the patch bay; None: MIDI is connected by hand
     keeper: Sequence[str] | None = None  # command of the state keeper; None: nothing is remembered
     learner: Sequence[str] | None = None  # command of what starts the learning; None: nothing is learned here
+    services: bool = False  # keeper and learner are services, which systemd starts: neither is started here
+    safe: bool = False  # begin with default settings and the factory slot
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a box begins with."""
+
+    origin: Settings  # of the file
+    settings: Settings
+    memory: Memory
+    library: dict[int, Slot]
+    slots: list[Slot]
+    notes: list[str]
 
 
 def play(options: Options, say: Callable[[str], None]) -> None:
     """Play until stopped or for so many bars. `say` takes sentences for the player."""
-    origin, notes = home.load_settings(options.settings)
-    outfit, faults = home.load_outfit(options.settings, origin.cv)
-    memory, said = (Memory(), []) if options.simulated_time or options.fresh else recall(home.state_path())
-    settings, complaints = memory.over(origin)
-    notes += said + complaints
-    if memory.settings or memory.knobs:
-        notes.append("It plays as it was left; `fathom play --fresh` begins without that.")
-    for key, value in (("bpm", options.bpm), ("seed", options.seed)):
-        if value is not None:
-            settings = settings.changed(key, value)
-    library, slots, complaints = gather(options.slots, settings.slots or options.first)
-    notes += complaints
-    ensemble = Ensemble(slots)
-    if ensemble.voices > VOICES:
-        notes.append(
-            f"the slots have {ensemble.voices} voices, the box plays {VOICES}: the last stay silent."
-        )
+    with contextlib.ExitStack() as stack:
+        _play(options, say, "" if options.simulated_time else _others(options, stack))
 
+
+def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
+    """The same; `shares` is what is said where another plays with this folder."""
+    found = _find(options, options.safe)
+    outfit, faults = home.load_outfit(options.settings, found.origin.cv)
     if options.tape and options.tape.is_fifo():
         raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
     time = SimTime() if options.simulated_time else RealTime()
-    if options.panel == "pi":
-        _refuse_a_second()
     panel = open_panel(
         options.panel,
         midi_port=None if options.simulated_time else "Fathom",
         time=time,
-        outputs=len(settings.midi_out),
-        inputs=len(settings.midi_in),
-        din=(_place(DIN, settings.midi_out), _place(DIN, settings.midi_in)),
+        outputs=len(found.settings.midi_out),
+        inputs=len(found.settings.midi_in),
+        din=(_place(DIN, found.settings.midi_out), _place(DIN, found.settings.midi_in)),
         wiring=outfit.wiring,
         calibration=outfit.calibration,
     )
     panel.faults += faults
-    panel.notes[:0] = notes
+    safe = options.safe or SAFE_BUTTON in panel.buttons.held()
+    if safe and not options.safe:
+        found = _find(options, safe)
+    settings, ensemble = found.settings, Ensemble(found.slots)
+    panel.notes[:0] = [*found.notes, *_voices_note(ensemble), *([shares] if shares else [])]
     if settings.clock == "link":
         _join_link(panel, settings.bpm)
     last = options.bars * BEATS_PER_BAR if options.bars else float("inf")
     try:
         if options.knobs is not None:
             _turn(panel.knobs, options.knobs)
-        player = Player(time, ensemble, settings, library, panel.knobs.values, last)
-        box = Box(panel, time, player, tape, memory, origin, options.knobs)
+        player = Player(time, ensemble, settings, found.library, panel.knobs.values, last)
+        box = Box(panel, time, player, tape, found.memory, found.origin, options.knobs)
+        box.safe = SAFE if safe else ""
         engine = box.engine
         _note_faults(engine)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_signals(engine))
-            remote = None if options.simulated_time else _serve(box, stack)
+            remote = None if options.simulated_time or shares else _serve(box, stack)
             if not options.simulated_time and options.patchbay:
                 _connect(box, options.patchbay, stack)
-            if remote:
+            if remote and options.services:
+                stack.enter_context(remembering(box, home.state_path(), say))
+                _teach(box, Service(home.learner_path()), stack)
+            elif remote:
                 stack.enter_context(_keeper(options.keeper, remote, box, say))
-            if remote and options.learner:
-                _teach(box, options.learner, stack)
+                if options.learner:
+                    _teach(box, Child([*options.learner, str(home.slot_folder().folder)]), stack)
             if remote and options.display:
                 stack.enter_context(_display(options.display, remote))
                 panel.notes += claim()
             else:
                 panel.notes += [] if options.simulated_time else claim()
-                for note in [*panel.notes, *(panel.faults if options.simulated_time else [])]:
+                faults = panel.faults if options.simulated_time else []  # else the journal tells them
+                for note in [*([SAFE] if safe else []), *panel.notes, *faults]:
                     say(note)
                 if not options.simulated_time:
                     _keep_journal(box)
                 say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
+            stack.enter_context(supervised(box))
             box.sync.start()
             engine.run()
     finally:
@@ -148,17 +168,63 @@ def play(options: Options, say: Callable[[str], None]) -> None:
         raise PanelError(f"{options.tape}: the tape could not be written whole (is the disk full?).")
 
 
-def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, Slot], list[Slot], list[str]]:
+def _others(options: Options, stack: contextlib.ExitStack) -> str:
+    """Be the only engine of this folder; PanelError where one plays already.
+
+    One that writes a tape may play beside it, but keeps its hands off all that is shared; it says so.
+    """
+    try:
+        stack.enter_context(playing_alone(home.home()))
+    except PanelError as error:
+        if options.tape is None:
+            raise
+        return f"{error} This one plays without display, keys and ctl."
+    return ""
+
+
+def _find(options: Options, safe: bool) -> Found:
+    """Settings, memory and slots to begin with. A `safe` start reads none of the player's own."""
+    origin, notes = home.load_settings(options.settings)
+    notes += [] if options.simulated_time else home.storage_notes()
+    settings, memory = (Settings() if safe else origin), Memory()
+    if not (safe or options.simulated_time or options.fresh):
+        with alone(home.home(), RECALL_S):
+            memory, said = recall(home.state_path())
+        settings, complaints = memory.over(origin)
+        notes += said + complaints
+        if memory.settings or memory.knobs:
+            notes.append("It plays as it was left; `fathom play --fresh` begins without that.")
+    for key, value in (("bpm", options.bpm), ("seed", options.seed)):
+        if value is not None:
+            settings = settings.changed(key, value)
+    library, slots, complaints = gather(options.slots, settings.slots or options.first, safe)
+    return Found(origin, settings, memory, library, slots, notes + complaints)
+
+
+def _voices_note(ensemble: Ensemble) -> list[str]:
+    if ensemble.voices <= VOICES:
+        return []
+    return [f"the slots have {ensemble.voices} voices, the box plays {VOICES}: the last stay silent."]
+
+
+def gather(
+    named: Sequence[str], usual: Sequence[int] = (), safe: bool = False
+) -> tuple[dict[int, Slot], list[Slot], list[str]]:
     """Every good slot of the box by number, the slots that play, and what is to be said of bad ones.
 
-    Those that were `named` play, else the `usual` ones. A number falls back to the slot before and then to
-    the factory's; a file that was named must be good.
+    Those that were `named` play, else the `usual` ones; where it is to be `safe`, the factory's. A number
+    falls back to the slot before and then to the factory's; a file that was named must be good.
     """
-    wanted = list(named) or [str(number) for number in usual]
+    wanted = list(named) or [str(number) for number in ([] if safe else usual)]
     folder = home.slot_folder()
     library: dict[int, Slot] = {}
     unread: list[str] = []
-    for number in folder.filled():
+    try:
+        filled = folder.filled()
+    except OSError as error:  # a card that cannot be read any more
+        unread.append(f"{folder.folder}: {error.strerror}. The factory slot plays.")
+        filled, wanted = [], [word for word in wanted if not is_number(word)]
+    for number in filled:
         try:
             library[number] = folder.load(number)
         except ModelError as error:
@@ -178,21 +244,9 @@ def gather(named: Sequence[str], usual: Sequence[int] = ()) -> tuple[dict[int, S
     if not slots:
         if not library:
             library[1] = load_file(FACTORY, "factory slot")  # what is learned into slot 1 takes its place
-        slots = [library[min(library)]]
+            safe = False
+        slots = [load_file(FACTORY, "factory slot") if safe else library[min(library)]]
     return library, slots, notes
-
-
-def _refuse_a_second() -> None:
-    """Two boxes on one panel would each have half of it. PanelError where one plays already."""
-    try:
-        playing = call(home.socket_path(), {"do": "panel"}).get("value")
-    except (PanelError, OSError):
-        return
-    if isinstance(playing, dict) and playing["name"] == "pi":
-        raise PanelError(
-            f"another Fathom plays on this panel already ({home.socket_path()}): stop that one first, "
-            "`sudo systemctl stop fathom` where it is the service."
-        )
 
 
 def _join_link(panel: Panel, bpm: float) -> None:
@@ -216,9 +270,8 @@ def _connect(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> N
     engine.slack.jobs.append(Job(box.attend_cables, every_ms=100, worst_us=500))
 
 
-def _teach(box: Box, command: Sequence[str], stack: contextlib.ExitStack) -> None:
+def _teach(box: Box, beside: Beside, stack: contextlib.ExitStack) -> None:
     """Let loops be learned beside the music."""
-    beside = Child([*command, str(home.slot_folder().folder)])
     learner = box.desk.learner = Learner(beside, home.home().absolute())
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))

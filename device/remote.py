@@ -8,8 +8,6 @@ without end or never reads is dropped.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import select
 import socket
 from collections import deque
@@ -22,6 +20,7 @@ from device import messages
 from device.box import Box
 from device.errors import ModelError, SettingsError
 from device.learning import Learning
+from device.listening import listen
 from device.messages import Answer, Published
 from device.outfit import calibrated
 from device.output import JACK_OF
@@ -35,7 +34,6 @@ ENOUGH_NS = 300_000  # spent in one pass on a slot that is handed over; one piec
 MOST_LINES = 4  # answered in one pass, over all clients
 MOST_CLIENTS = 16
 MOST_UNSENT = 256 * 1024  # bytes a client may leave unread before it is dropped
-LONGEST_PATH = 107  # bytes, of a Unix socket's name (sun_path)
 encode = msgspec.json.Encoder().encode
 
 
@@ -64,7 +62,7 @@ class Remote:
         self.clients: list[Client] = []
         self._passes = 0
         self._loading: deque[tuple[Client, int, Generator[None, None, Slot]]] = deque()
-        self.listener = _listen(path)
+        self.listener = listen(path, "control socket", "FATHOM_SOCKET")
         self._arrivals = select.poll()
         self._arrivals.register(self.listener, select.POLLIN)
 
@@ -232,7 +230,10 @@ class Remote:
                     raise SettingsError(" ".join(wrong))
                 box.panel.knobs.calibrate(calibration)
             case messages.Memory():
-                return Answer(True, memory=box.memory())
+                box.asked_ns = box.engine.time.now()
+                return Answer(True, memory=box.memory(), touched=box.touched)
+            case messages.Complain(of, says):
+                box.complain(of, says)
             case messages.State():
                 return Answer(True, state=state_of(box))
             case messages.Watch():
@@ -301,27 +302,3 @@ def _turn(box: Box, name: str, to: float | None, by: float | None) -> None:
     knob = KNOB_NAMES.index(name)
     place = to if to is not None else box.desk.knobs[knob] + (by or 0.0)
     box.hands.put(knob, min(1.0, max(0.0, place)))
-
-
-def _listen(path: Path) -> socket.socket:
-    """A listening socket at a path. A dead engine's socket is taken over; a living one's is left alone."""
-    if len(os.fsencode(path)) > LONGEST_PATH:
-        raise PanelError(f"control socket {path}: longer than {LONGEST_PATH} bytes; set FATHOM_SOCKET.")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.setblocking(False)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_socket():
-            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-                if probe.connect_ex(str(path)) != errno.ECONNREFUSED:
-                    raise PanelError(f"control socket {path}: another Fathom plays there already.")
-            path.unlink()
-        listener.bind(str(path))
-        listener.listen(4)
-    except PanelError:
-        listener.close()
-        raise
-    except OSError as error:
-        listener.close()
-        raise PanelError(f"control socket {path}: cannot be opened ({error.strerror}).") from None
-    return listener

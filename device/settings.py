@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from device.errors import SettingsError
-from device.pattern import STEPS
 from device.specs import BOX_SPECS, CONTROLLERS, KNOB_NAMES, SLOTS, VOICE_SPECS, VOICES, Spec
+from device.steps import STEPS
 
 VOICE_NUMBERS = tuple(str(voice + 1) for voice in range(VOICES))
 # General MIDI's drum map: kick, snare, closed and open hi-hat; then low tom, high tom, clap, side stick,

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from device.disk import flush_folder, write_safely
 from device.errors import ModelError
 from device.slot import LARGEST, Slot, unpack
 from device.specs import SLOTS
@@ -23,6 +24,7 @@ class SlotFolder:
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.claims = folder.with_suffix(".claims")  # beside it: the folder holds slots alone
 
     def path(self, number: int) -> Path:
         if not 1 <= number <= SLOTS:
@@ -40,11 +42,11 @@ class SlotFolder:
     def claimed(self, number: int | None = None) -> Iterator[int]:
         """A number that is being learned: this one, or the first that is empty and that nobody else claims.
 
-        Who names a number has it, claimed or not. A claim is a lock on a byte of the file `claims`, which the
+        Who names a number has it, claimed or not. A claim is a lock on a byte of `slots.claims`, which the
         system lifts with the process, so that none is left behind.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "claims").open("ab") as claims:
+        with self.claims.open("ab") as claims:
             if number is not None:
                 _lock(claims.fileno(), number)
                 yield number
@@ -101,7 +103,7 @@ class SlotFolder:
             former = path.read_bytes()
             write_safely(path, previous.read_bytes())
             write_safely(previous, former)
-        _flush_folder(self.folder)
+        flush_folder(self.folder)
 
 
 def _lock(file: int, place: int) -> bool:
@@ -129,40 +131,6 @@ def read_blob(path: Path, name: str) -> bytes:
             return file.read(LARGEST + 1)
     except OSError as error:
         raise ModelError(f"{name}: {path} cannot be read ({error.strerror}).") from None
-
-
-def write_safely(path: Path, blob: bytes) -> None:
-    """Write beside, flush, rename, flush the folder: the name always leads to a whole file.
-
-    A link is followed; a pipe or a device is written to, not replaced. Raises OSError where the disk is
-    full or read-only; the file of that name is then as it was.
-    """
-    path = Path(os.path.realpath(path))
-    if path.exists() and not path.is_file() and not path.is_dir():
-        path.write_bytes(blob)
-        return
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")  # two writers do not meet
-    try:
-        with beside.open("wb") as file:
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except BaseException as error:  # also where it is cancelled
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(path)) from None
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _exchange(a: Path, b: Path) -> bool:

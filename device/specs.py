@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from device.clock import BPM_HIGH, BPM_LOW
-from device.pattern import STEPS
 from device.pitch import LANE, SCALES
+from device.steps import STEPS
 
 VOICES = 16  # that can play at once; those past the fourth have no gate and play MIDI alone
 GATES = 4  # jacks for voices on the panel

@@ -16,7 +16,7 @@ import termios
 import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from rich.console import Console, Group, RenderableType
@@ -77,7 +77,7 @@ def run(path: Path) -> None:
     decode = msgspec.json.Decoder(Answer).decode
     console = Console()
     with _keys() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
-        error, shown, learned, taught = "", 0.0, "", ""
+        said, shown, learned, taught = NOTHING, 0.0, "", ""
         heard: list[Any] = [connection, sys.stdin]
         while True:
             ready = select.select(heard, [], [])[0]
@@ -94,16 +94,18 @@ def run(path: Path) -> None:
                 return
             answer = decode(line)
             if answer.error:
-                error, shown = answer.error, SHOWN_S
+                said, shown = Said(answer.error, amiss=True), SHOWN_S
             if answer.state:
                 shown -= 1 / 30
                 if answer.state.learned not in ("", learned):
-                    error, shown = answer.state.learned, SHOWN_S
+                    said, shown = Said(answer.state.learned), SHOWN_S
                 learned = answer.state.learned
-                if answer.state.learner.says not in ("", taught):
-                    error, shown = answer.state.learner.says, SHOWN_S
-                taught = answer.state.learner.says
-                screen = draw(answer.state, error if shown > 0 else "", console.width, console.height)
+                learner = answer.state.learner
+                if learner.says not in ("", taught):
+                    said, shown = Said(learner.says, amiss=learner.state == "failed"), SHOWN_S
+                taught = learner.says
+                said = said if shown > 0 else NOTHING
+                screen = draw(answer.state, said, console.width, console.height)
                 live.update(screen, refresh=True)
 
 
@@ -127,17 +129,30 @@ def message_for(key: str) -> dict[str, object] | None:
     return {"do": WORDS[key]} if key in WORDS else None
 
 
-def draw(state: Published, error: str = "", width: int = 80, height: int = 24) -> RenderableType:
+class Said(NamedTuple):
+    """A sentence of the box that is shown for a while."""
+
+    sentence: str = ""
+    amiss: bool = False
+
+
+NOTHING = Said()
+
+
+def draw(state: Published, said: Said = NOTHING, width: int = 80, height: int = 24) -> RenderableType:
     """The whole screen for one state. Voices that find no room in a low terminal are not shown."""
-    said = [Text(f"» {doing}", style="bright_yellow") for doing in _doings(state)]
-    said += [Text(f"! {error}", style="red")] if error else []
+    doings = [Text(f"» {doing}", style="bright_yellow") for doing in _doings(state)]
+    if said.sentence:
+        doings.append(
+            Text(f"! {said.sentence}", "red") if said.amiss else Text(f"» {said.sentence}", "green")
+        )
     notes = [Text(f"· {note}", style="yellow") for note in state.notes]
-    lines = sum(-(-len(text) // width) for text in (*said, *notes))
+    lines = sum(-(-len(text) // width) for text in (*doings, *notes))
     return Group(
         Panel(_head(state), title="FATHOM", title_align="left", border_style="cyan"),
         _voices(state, max(FEWEST, height - AROUND - lines)),
         _knobs(state),
-        *said,
+        *doings,
         Text(HELP, style="dim"),
         *notes,
     )

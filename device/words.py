@@ -47,6 +47,10 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     play.add_argument(
         "--time", choices=("real", "sim"), default="real", help="sim: as fast as it goes, exactly"
     )
+    play.add_argument("--safe", action="store_true", help="begin with default settings and the factory slot")
+    play.add_argument(
+        "--services", action="store_true", help="keeper and learner are services: start neither"
+    )
     play.add_argument("--no-display", action="store_true", help="no live display in the terminal")
 
     hear = _verb(verbs, "hear", do, "say what is heard in loops")

@@ -177,6 +177,10 @@ class GpioButtons(_Fingers):
         """What fingers did since the last call, as `(name, "press" | "release" | "hold")`, oldest first."""
         return [self._presses.popleft() for _ in range(len(self._presses))]
 
+    def held(self) -> list[str]:
+        """Which buttons are down at this moment, also those that were before anybody looked."""
+        return [name for name, button in self.parts.items() if button.is_pressed]
+
     def _make(self, name: str, pin: int, factory: Any) -> Any:
         from gpiozero import Button
 

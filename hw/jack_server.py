@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from typing import Any
 
 JACK_NO_START_SERVER = 1
 JACK_MIDI = b"8 bit raw midi"
 JACK_SHARE = 4096  # bytes sent between two looks at the server: a quarter of RtMidi's ring
 JACK_OVERHEAD = 4  # bytes in front of each message in that ring
+LOOK_NS = 500_000_000  # between two looks at the least: no period is longer than 200 ms
 
 
 class JackServer:
     """Watches that the JACK server takes what is sent.
 
     RtMidi spins without end when its ring is full, and a server that died or stopped never empties it. So
-    no more than a quarter of the ring is sent without seeing that the server went on to another period.
+    no more than a quarter of the ring is sent without seeing that the server went on to another period, and
+    no longer than half a second: a ring takes half a minute of sparse music.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,11 +28,18 @@ class JackServer:
             raise ConnectionError("no JACK server runs")
         self._period = self._jack.jack_last_frame_time(self._client)
         self._sent = 0
+        self._looked_ns = time.monotonic_ns()  # when it was seen last to have gone on
 
-    def takes(self, length: int) -> bool:
-        """True where a message of that many bytes can be sent without waiting."""
+    def takes(self, length: int, ends: bool = False) -> bool:
+        """True where a message of that many bytes can be sent without waiting, and is soon on its way.
+
+        One that `ends` a note may be on its way later: a server that was held up is to hear of it.
+        """
         length += JACK_OVERHEAD
-        if length > JACK_SHARE or (self._sent + length > JACK_SHARE and not self.went_on()):
+        if length > JACK_SHARE:
+            return False
+        look = not ends and time.monotonic_ns() - self._looked_ns > LOOK_NS
+        if (look or self._sent + length > JACK_SHARE) and not self.went_on():
             return False
         self._sent += length
         return True
@@ -41,6 +51,7 @@ class JackServer:
             return False
         self._period = period
         self._sent = 0
+        self._looked_ns = time.monotonic_ns()
         return True
 
     def ports(self) -> set[str]:

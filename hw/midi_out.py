@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hw.midi_port import OUT, MidiPort, open_midi_port
-from hw.sounding import Sounding
+from hw.sounding import NOTE_OFF, Sounding
 
 
 class MidiOut:
@@ -36,7 +36,8 @@ class MidiOut:
     def send(self, message: Sequence[int]) -> bool:
         """Send one whole message now. False where it went nowhere; never raises, never waits."""
         try:
-            if self._server is not None and not self._server.takes(len(message)):
+            ends = message[0] & 0xF0 == NOTE_OFF
+            if self._server is not None and not self._server.takes(len(message), ends):
                 raise BlockingIOError
             self._rtmidi.send_message(message)
         except Exception:

@@ -49,8 +49,7 @@ def open_midi_port(way: str, name: str, number: int = 0) -> MidiPort:
 
     Raises PanelError with a sentence that says what is missing and what to install.
     """
-    rtmidi = _rtmidi()
-    api, system = _system(rtmidi)
+    rtmidi, api, system = output_system()
     port = f"{way} {number}" if number else way
     client = name
     server = None
@@ -75,6 +74,15 @@ def open_midi_port(way: str, name: str, number: int = 0) -> MidiPort:
     # JACK may have made another name of it, where a client of that name is there already.
     listed = next((other for other in new if other.endswith(f":{port}")), f"{client}:{port}")
     return MidiPort(f"{name} {number}" if number else name, listed, system, opened, server)
+
+
+def output_system() -> tuple[Any, int, str]:
+    """The library, and of the systems that it speaks to the one that is here: its number and name.
+
+    Raises PanelError with a sentence that says what is missing and what to install.
+    """
+    rtmidi = _rtmidi()
+    return rtmidi, *_system(rtmidi)
 
 
 def _rtmidi() -> Any:

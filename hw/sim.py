@@ -105,16 +105,21 @@ class SimButtons:
     def __init__(self) -> None:
         self.missing: list[str] = []
         self._presses: list[tuple[str, str]] = []
+        self._held: set[str] = set()
 
     def presses(self) -> list[tuple[str, str]]:
         presses, self._presses = self._presses, []
         return presses
+
+    def held(self) -> list[str]:
+        return sorted(self._held)
 
     def press(self, name: str, kind: str = "press") -> None:
         """Let a finger press, release or hold the button `name`."""
         if name not in BUTTONS or kind not in PRESSES:
             raise KeyError(f"no {kind} of a button {name}; expected one of {PRESSES} of {tuple(BUTTONS)}")
         self._presses.append((name, kind))
+        (self._held.discard if kind == "release" else self._held.add)(name)
 
     def mend(self, resting: bool) -> None:
         pass

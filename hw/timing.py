@@ -15,6 +15,8 @@ class Time(Protocol):
 
     def sleep_until(self, ns: int, exact: bool = True) -> None: ...
 
+    def nap_until(self, ns: int) -> None: ...
+
 
 class RealTime:
     """CLOCK_MONOTONIC, which is also what the kernel stamps edges with. Its twin is `SimTime`."""
@@ -34,6 +36,10 @@ class RealTime:
         while time.monotonic_ns() < ns:
             pass
 
+    def nap_until(self, ns: int) -> None:
+        """Return up to 150 us before `ns`, or soon after: a sleep without the spin at its end."""
+        self.sleep_until(ns - SPIN_NS, exact=False)
+
 
 class SimTime:
     """Time that stands still until somebody waits, then is there at once.
@@ -52,6 +58,9 @@ class SimTime:
 
     def sleep_until(self, ns: int, exact: bool = True) -> None:
         self._now = max(self._now, ns)
+
+    def nap_until(self, ns: int) -> None:
+        self.sleep_until(ns)
 
     def stall(self, ns: int) -> None:
         """Let `ns` pass, as when something else held the processor."""

@@ -67,8 +67,9 @@ def test_a_setting_and_a_value_set_it_and_a_setting_alone_prints_it(box, capsys,
 
 
 def test_messages_are_sent_by_their_names(box, capsys):
-    for words in ("start", "hold true", "learn voice.1.density", "record 2", "locate 8", "generate", "undo"):
+    for words in ("start", "hold true", "learn voice.1.density", "record 2", "locate 8", "generate"):
         assert ctl(capsys, *words.split()) == (0, '{"ok": true}', "")
+    assert ctl(capsys, "undo")[0] == 0
 
     assert box.player.playing
     assert box.desk.held
@@ -107,6 +108,13 @@ def test_what_cannot_be_done_is_one_sentence_and_status_1(box, capsys, words, sa
     assert said in sentence
     assert "\n" not in sentence
     assert box.player.settings == before
+
+
+def test_undo_and_redo_say_what_came_back(box, capsys):
+    assert ctl(capsys, "undo") == (0, '{"ok": true, "says": "nothing to undo."}', "")
+    ctl(capsys, "bpm", "130")
+    assert ctl(capsys, "undo") == (0, '{"ok": true, "says": "undone: bpm 130 -> 120."}', "")
+    assert ctl(capsys, "redo") == (0, '{"ok": true, "says": "done again: bpm 120 -> 130."}', "")
 
 
 def test_json_is_answered_in_json(box, capsys):

@@ -73,8 +73,7 @@ def test_all_that_happens_at_one_instant_is_one_call_after_the_notes(make_engine
     engine = make_engine(pattern("X...............", "x..............."))
 
     engine.start()
-    engine.step()
-    engine.step()
+    run_until(engine, 0.01)
 
     assert written[0] == bytes([0xFA]), "the start, 2 ms before"
     assert written[1] == bytes([0xF8])

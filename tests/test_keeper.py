@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from process_helpers import ask, child_of, command_of, end, playing, wait_until
 
 from device import keeper as keeper_room
-from device.keeper import LONGEST_S, QUIET_S, Keeper, previous, recall, save
+from device.keeper import LONGEST_S, QUIET_S, Keeper, kept, previous, recall, save
 from device.memory import Memory, digest, pack
 
 ROOT = Path(__file__).parents[1]
@@ -151,6 +151,23 @@ def test_two_generations_are_kept(file):
     assert file.read_bytes() == pack(memory(bpm=93))
     assert previous(file).read_bytes() == pack(memory(bpm=92))
     assert sorted(path.name for path in file.parent.iterdir()) == ["state.json", "state.previous"]
+
+
+def test_what_is_kept_already_is_not_written_again_and_the_one_before_stays(file):
+    save(file, pack(memory(bpm=91)))
+    save(file, pack(memory(bpm=92)))
+
+    save(file, pack(memory(bpm=92)))
+
+    assert previous(file).read_bytes() == pack(memory(bpm=91))
+
+
+def test_what_a_file_keeps_is_known_by_its_digest_and_a_bad_one_keeps_nothing(file):
+    assert kept(file) == ""
+    save(file, pack(memory(bpm=91)))
+    assert kept(file) == digest(memory(bpm=91))
+    file.write_bytes(b"{")
+    assert kept(file) == ""
 
 
 def test_a_damaged_file_does_not_replace_the_good_one_before_it(file):
@@ -429,7 +446,7 @@ def test_a_full_disk_is_one_sentence_in_the_end_and_loses_nothing_that_was_kept(
 
     sentence = f"{home / 'state.json'}: File too large. What was changed by hand is not remembered."
     assert said.splitlines().count(sentence) == 1
-    assert {path.name: path.read_bytes() for path in home.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in home.glob("state.*")} == before
 
 
 def test_a_folder_that_cannot_be_written_plays_on_without_socket_and_memory(home):

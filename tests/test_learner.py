@@ -9,9 +9,9 @@ import pytest
 from learner_helpers import attend, over, wanted
 from process_helpers import child_of, command_of, wait_until
 
-from device.beside import Child
+from device.beside import Child, Service
 from device.errors import ModelError
-from device.learner import ENDED, Learner
+from device.learner import AWAY, ENDED, PATIENCE_S, Learner
 
 
 def kill(word):
@@ -92,3 +92,20 @@ def test_more_paths_than_fit_are_refused(make_learner):
         learner.start(wanted(*["/media/stick/" + "x" * 60] * 64))
 
     assert not learner.busy
+
+
+def test_a_service_that_is_away_is_a_sentence_after_a_while_and_at_once_where_it_is_needed(tmp_path):
+    now = [0.0]
+    learner = Learner(Service(tmp_path / "nobody", lambda: now[0]), tmp_path, lambda: now[0])
+
+    learner.attend([], [])
+    assert learner.complaint == "", "it may just be beginning"
+    with pytest.raises(ModelError, match="its service does not run"):
+        learner.start(wanted("/loops"))
+    now[0] += PATIENCE_S + 1
+    learner.attend([], [])
+
+    assert learner.complaint == AWAY
+    assert learner.learning.state == "idle"
+    learner.close()
+    assert learner.complaint == ""

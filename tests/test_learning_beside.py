@@ -225,7 +225,7 @@ def test_all_slots_filled_is_said_and_a_named_one_is_learned_into(home, folder, 
         folder.save(number, pack(slot))
     with playing(home, "--slot", 1) as box:
         ask(home, do="train", eager=True)
-        assert learned(home).says.startswith("slot free: all 16 slots are filled; name one")
+        assert learned(home).says.startswith("slot free: all 16 slots are filled or being learned; name one")
         ask(home, do="set", key="learn_slot", value=16)
         ask(home, do="train", eager=True)
         assert learned(home).state == "done"

@@ -85,6 +85,33 @@ def test_a_port_that_closes_ends_the_notes_that_sound_and_the_listener_hears_it(
 
 
 @pytest.mark.parametrize("signal", ["KILL", "STOP"])
+def test_of_sparse_music_messages_are_missed_two_looks_after_the_server_died(jack, signal):
+    code = (
+        "import os, signal, time\n"
+        "from hw import midi_out, midi_port\n"
+        "midi_port.SEQUENCER = '/nowhere'\n"
+        "out = midi_out.open_midi_out('Fathom')\n"
+        "time.sleep(1)\n"
+        "print(out.send([0x90, 36, 100]))\n"
+        f"os.kill({jack.pid}, signal.SIG{signal})\n"
+        "time.sleep(0.7)\n"
+        "out.send([0xF8])\n"  # a period may have passed since the look before
+        "time.sleep(0.7)\n"
+        "before = out.errors\n"
+        "print(out.send([0x90, 36, 100]), out.send([0xF8]), out.send([0x80, 36, 64]), out.errors - before)\n"
+        f"os.kill({jack.pid}, signal.SIGCONT) if {signal == 'STOP'} else None\n"
+        "time.sleep(0.2)\n"
+        f"print(out.send([0xF8]) == {signal == 'STOP'})\n"
+        "out.close()\n"
+    )
+    open_when_up(open_midi_out).close()
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=15)
+
+    assert result.stdout == "True\nFalse False True 2\nTrue\n"
+
+
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
 def test_a_server_that_dies_or_hangs_does_not_hold_up_the_player_and_soils_no_display(jack, signal):
     # In a process of its own, so that a port that waits for ever fails this test and not the whole run.
     code = (

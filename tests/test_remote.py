@@ -284,3 +284,53 @@ def test_serving_clients_does_not_move_the_music(box):
 
     assert engine.health.dropped == 0
     assert engine.health.worst_ns == 0
+
+
+def test_what_is_amiss_elsewhere_is_told_among_the_notes_until_it_is_well(box):
+    engine, remote = box
+    sentence = "state.json: No space left on device."
+
+    talk(remote, {"do": "complain", "of": "keeper", "says": "state.json: the first."})
+    talk(remote, {"do": "complain", "of": "stick", "says": "stick: pulled out."})
+    talk(remote, {"do": "complain", "of": "keeper", "says": sentence})
+    assert state(remote)["notes"][-2:] == ["stick: pulled out.", sentence]
+    assert remote.box.panel is engine.panel
+    remote.box.light_lamps()
+    assert engine.panel.lamps.states["clock"] == "double"
+
+    talk(remote, {"do": "complain", "of": "keeper"}, {"do": "complain", "of": "stick", "says": ""})
+    assert state(remote)["notes"] == engine.panel.notes
+    remote.box.light_lamps()
+    assert engine.panel.lamps.states["clock"] != "double"
+
+
+def test_nobody_can_fill_the_notes_with_complaints(box):
+    _, remote = box
+    before = len(state(remote)["notes"])
+
+    for number in range(100):
+        talk(remote, {"do": "complain", "of": f"number {number}", "says": f"{number}: amiss."})
+    (answer,) = talk(remote, {"do": "complain", "of": "x", "says": "y" * 301})
+
+    assert len(state(remote)["notes"]) - before == 8
+    assert state(remote)["notes"][-1] == "99: amiss."
+    assert not answer["ok"]
+
+
+def test_memory_says_whether_anything_was_changed_since_the_start(box):
+    _, remote = box
+
+    (before,) = talk(remote, {"do": "memory"})
+    talk(remote, {"do": "set", "key": "bpm", "value": 97})
+    (changed,) = talk(remote, {"do": "memory"})
+    talk(remote, {"do": "set", "key": "bpm", "value": 120})
+    (put_back,) = talk(remote, {"do": "memory"})
+
+    assert "touched" not in before
+    assert changed["touched"]
+    assert put_back["touched"], "what was written meanwhile is to be written again"
+    assert put_back["memory"] == before["memory"]
+
+
+def state(remote):
+    return talk(remote, {"do": "state"})[0]["state"]

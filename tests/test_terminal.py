@@ -18,7 +18,7 @@ from device.learning import Learning
 from device.messages import Published
 from device.slot import pack
 from device.slots import SlotFolder
-from device.terminal import CONTROL_KEYS, DOWN, HELP, MUTES, UP, WORDS, draw, message_for
+from device.terminal import CONTROL_KEYS, DOWN, HELP, MUTES, NOTHING, UP, WORDS, Said, draw, message_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,10 +41,10 @@ STATE = Published(
 )
 
 
-def seen(state, error="", width=100, height=40):
+def seen(state, said=NOTHING, width=100, height=40):
     console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with console.file:
-        console.print(draw(state, error, width, height))
+        console.print(draw(state, said, width, height))
         return console.export_text()
 
 
@@ -59,7 +59,7 @@ def voices_in(text):
 
 
 def test_the_display_shows_steps_gates_knobs_tempo_slot_and_lateness():
-    text = seen(STATE, "slot 9: empty")
+    text = seen(STATE, Said("slot 9: empty", amiss=True))
 
     for part in (
         "120.0 BPM",
@@ -77,9 +77,16 @@ def test_the_display_shows_steps_gates_knobs_tempo_slot_and_lateness():
     assert "! slot 9: empty" in text
 
 
+def test_what_went_well_is_no_complaint():
+    said = "slot 3: 24 takes learned in 5.1 s; reach 1.00."
+
+    assert f"» {said}" in seen(STATE, Said(said))
+    assert f"! {said}" in seen(STATE, Said(said, amiss=True))
+
+
 def test_the_display_fits_a_terminal_of_80_columns_and_24_lines():
     busy = replace(STATE, held=True, learning="voice.16.velocity_curve", recording=3, places=[0.5] * 4)
-    text = seen(busy, "slot 9: empty; filled slots: 1, 2.", width=80, height=24)
+    text = seen(busy, Said("slot 9: empty; filled slots: 1, 2.", amiss=True), width=80, height=24)
 
     assert len(voices_in(text)) == 4
     assert max(map(len, text.splitlines())) <= 80
