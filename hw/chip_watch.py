@@ -10,14 +10,17 @@ bits a chip that is there drives one bit low, the null bit. So, with the pull-up
 - first byte neither ones nor zeros: the wire floats, or the chip is asked through a wire that is loose.
 
 Without the pull-up nobody answers with zeros, which is also what knobs say that stand at their ends. Then
-zeros on every channel are believed only of a chip that has said something else, and not where several
-channels fell to them at once. Equal readings on all channels are never held against a chip: four knobs alike
-and four jacks without a cable are nothing strange.
+zeros on every channel are believed only of a chip that has said something else.
+
+A chip that is stuck, or has lost its power without the pull-up, says one thing on every channel. So do four
+knobs alike and four jacks without a cable: that alone is nothing strange. But hands do not turn several knobs
+to the same count between their ends within a round: a leap is believed when it is seen again, unless another
+channel leaped as well and nothing else was heard meanwhile.
 """
 
 from __future__ import annotations
 
-from hw.table import CHANNELS
+from hw.table import CHANNELS, COUNTS, KNOBS
 
 LEAP = 64  # counts: nobody turns so far between two readings, but a wire that comes off does
 REGAIN = (
@@ -43,8 +46,9 @@ class ChipWatch:
         self._ups = 0  # of them, those whose first byte was ones
         self._doubted = 0  # readings since trust was lost
         self._believed: dict[int, int] = {}
-        self._fallen: set[int] = set()  # channels whose fall to 0 was seen once
-        self._zeros = 0  # readings of 0 in a row, over all channels
+        self._leaped: set[int] = set()  # channels whose leap to what all say was seen once
+        self._code, self._same = -1, 0  # the latest reading, and how many in a row were the same
+        self._stuck = False  # trust was lost to one reading on every channel
 
     @property
     def run(self) -> int:
@@ -58,12 +62,15 @@ class ChipWatch:
         held_low = self._trusted and self.pulled_up and reply[0] == ZEROS
         if floats or held_low or reply[1] & NULL_BIT:
             return self._distrust(f"no MCP3008 answers on SPI0 (channel {channel})")
-        self._zeros = 0 if counts else self._zeros + 1
+        self._same = self._same + 1 if counts == self._code else 1
+        self._code = counts
         if not self._trusted:
             return self._regain(channel, counts, up)
-        if counts or up:
-            self._fallen.discard(channel)
-        elif self._believed.get(channel, 0) > LEAP and not self._seen_again(channel):
+        leap = abs(counts - self._believed.get(channel, counts)) > LEAP
+        end = counts == COUNTS or (up and not counts)  # where hands do bring several knobs at once
+        if not leap or end or (channel not in KNOBS.values() and self._same == 1):
+            self._leaped.discard(channel)
+        elif not self._seen_again(channel):
             return False
         self._believed[channel] = counts
         return True
@@ -75,7 +82,7 @@ class ChipWatch:
 
     def _distrust(self, why: str) -> bool:
         self._trusted, self._good, self._told, self._ups = False, 0, False, 0
-        self._fallen.clear()
+        self._leaped.clear()
         self._doubt(why)
         return False
 
@@ -92,26 +99,27 @@ class ChipWatch:
         self._believed[channel] = counts
         if self._good < REGAIN:
             return False
-        if not self._told:
-            self._doubt("the MCP3008 answers 0 on every channel")
+        if not self._told or (self._stuck and self._same >= self._good):
+            self._doubt(f"the MCP3008 answers {counts} on every channel")
             return False
         if self.complaint or not self.returns:
             self.returns += 1
         self._trusted, self.complaint = True, ""
         self.pulled_up = self._ups == self._good
-        self._doubted = 0
+        self._doubted, self._stuck = 0, False
         return True
 
     def _seen_again(self, channel: int) -> bool:
-        """Whether a fall to 0 is believed: where it is alone, or others are up, at the second look."""
-        if channel not in self._fallen:
-            self._fallen.add(channel)
+        """Whether a leap is believed: at the second look, where it is the only one or others differ."""
+        if channel not in self._leaped:
+            self._leaped.add(channel)
             return False
-        if self._zeros >= CHANNELS and len(self._fallen) > 1:
-            self._distrust("the MCP3008 answers 0 on every channel")
-            self.complaint = _sentence("the MCP3008 answers 0 on every channel")
+        if self._same >= CHANNELS and len(self._leaped) > 1:
+            why = f"the MCP3008 answers {self._code} on every channel"
+            self._distrust(why)
+            self.complaint, self._stuck = _sentence(why), True
             return False
-        self._fallen.discard(channel)
+        self._leaped.discard(channel)
         return True
 
 

@@ -60,7 +60,7 @@ class KnobFilter:
         self._held = min(max(self._held, self._smooth - HYSTERESIS), self._smooth + HYSTERESIS)
         along = (self._held - self._zero) * self._way
         share = min(max((abs(along) - self._zone) / self._travel, 0.0), 1.0)
-        self.value = max(share if along > 0 else -share, self._least)
+        self.value = max(share if along > 0 else 0.0 - share, self._least)
         return self.value
 
 

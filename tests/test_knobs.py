@@ -240,13 +240,30 @@ def test_a_spark_on_the_wire_is_no_complaint_and_moves_nothing():
 def test_knobs_at_their_ends_or_all_alike_are_no_alarm(counts):
     chip, time, box = chip_and_knobs(counts)
     read_round(box, time, rounds=20)
-    chip.counts = [300] * 8  # and all are turned, and back
-    read_round(box, time, rounds=20)
-    chip.counts = list(counts)
-    read_round(box, time, rounds=20)
+    for channel in [*range(8), *range(8)]:  # and all are turned, one after the other, and back
+        chip.counts[channel] = 300 if chip.counts[channel] != 300 else counts[channel]
+        read_round(box, time, rounds=20)
 
     assert box.complaint == ""
     assert box.values[0] == pytest.approx(counts[0] / COUNTS, abs=0.01)
+
+
+@pytest.mark.parametrize(("loose", "code"), [(1, 300), (1, 512), (0, 0), (0, 300), (0, 512)])
+def test_a_chip_that_is_stuck_at_one_reading_is_told_of_and_the_values_stay(loose, code):
+    counts = [700, 100, 512, 900, 0, 0, 656, 0]
+    chip, time, box = chip_and_knobs(counts, loose)
+    before = (list(box.values), list(box.cv))
+
+    chip.counts = [code] * 8
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+    assert (box.values, box.cv) == before
+    assert f"the MCP3008 answers {code} on every channel" in box.complaint
+
+    chip.counts = counts
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+    assert box.complaint == ""
+    assert box.values == pytest.approx(before[0], abs=0.005)
+    assert box.cv == pytest.approx(before[1], abs=0.005)
 
 
 def test_knobs_that_are_torn_to_zero_get_there():
