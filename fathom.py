@@ -349,9 +349,13 @@ def _doctor(words: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from device.doctor import examine
+    from device.guide import Guide
+    from device.walk import jumper_of
 
+    at_terminal = words.panel == "pi" and _is_terminal(sys.stdin, sys.stdout) and not words.json
+    guide = Guide() if (at_terminal if words.walk is None else words.walk) else None
     well = True
-    for finding in examine(words.panel):
+    for finding in examine(words.panel, guide, [jumper_of(word) for word in words.jumper]):
         well &= finding.ok or not finding.needed
         if words.json:
             _print(asdict(finding))
@@ -361,6 +365,14 @@ def _doctor(words: argparse.Namespace) -> int:
             for bar in finding.bars():
                 print(f"      {bar}")
     return DONE if well else FAILED
+
+
+def _calibrate(words: argparse.Namespace) -> int:
+    from device.calibrating import calibrate_box
+    from device.guide import Guide
+
+    calibrate_box(Guide(), words.cv_volts)
+    return DONE
 
 
 def _ctl(words: argparse.Namespace) -> int:
@@ -402,6 +414,7 @@ VERBS = {
     "render": _render,
     "slots": _slots,
     "doctor": _doctor,
+    "calibrate": _calibrate,
     "ctl": _ctl,
     "demo": _demo,
     "import": _import,

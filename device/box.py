@@ -80,17 +80,16 @@ class Box:
             Job(self.announce, every_ms=5, worst_us=100),
             Job(self.light_lamps, every_ms=20, worst_us=300),
             Job(self.desk.sticks.attend, every_ms=500, worst_us=100),
+            Job(self.mend, every_ms=500, worst_us=2000),
         ]
 
     @property
     def complaints(self) -> list[str]:
         """What is wrong at this moment, in sentences."""
-        lost = [port for port in self.panel.midi if port.errors]
-        said = [f"MIDI: {port.errors} messages went nowhere; does {port.system} still run?" for port in lost]
-        asked: list[Any] = [self.panel.knobs, self.hands, self.sync, self.controls, self.desk.sticks]
-        asked += [*self.panel.inputs, self.cabling, self.desk.learner]
-        said += [*self._told.values(), *([self.safe] if self.safe and not self.desk.changes else [])]
-        return [*(part.complaint for part in asked if part and part.complaint), *said]
+        desk = self.desk
+        asked: list[Any] = [self.hands, self.sync, self.controls, self.cabling, desk.learner, desk.sticks]
+        said = [*self._told.values(), *([self.safe] if self.safe and not desk.changes else [])]
+        return [*self.panel.complaints, *(part.complaint for part in asked if part and part.complaint), *said]
 
     def complain(self, of: str, says: str) -> None:
         """Say what is amiss with something that runs beside the engine; nothing: it is well again."""
@@ -133,6 +132,10 @@ class Box:
         """Read one channel of the converter."""
         self.panel.knobs.read(self._channel)
         self._channel = (self._channel + 1) % self.panel.knobs.channels
+
+    def mend(self) -> None:
+        """Let a part of the panel that complains try again."""
+        self.panel.mend(resting=not self.player.playing)
 
     def attend_cables(self) -> None:
         """Take in which MIDI ports came and went."""

@@ -13,6 +13,7 @@ from device.patching import Patching
 from device.settings import Settings
 from hw.panel import Panel
 from hw.patchbay import Event, Wish
+from hw.table import DIN
 
 SYSTEMS = ("ALSA", "JACK")
 
@@ -34,7 +35,7 @@ class Cabling:
         self._refused: dict[str, str] = {}  # port of ours, and the one that does not let itself be connected
         systems = [*(port.system for port in panel.midi), *(port.system for port in panel.inputs)]
         self._system = next((system for system in systems if system in SYSTEMS), "")
-        self._late = False
+        self._late = self._swapped = False
         self.want(settings)
         if self._wishes and self._system:
             self._patching = start(self._system, self._wishes)
@@ -42,6 +43,8 @@ class Cabling:
     @property
     def complaint(self) -> str:
         """What is amiss, in a sentence, or empty."""
+        if self._swapped:
+            return "MIDI: the DIN sockets come and go with the next start."
         if self._late and self._system:
             return "MIDI: more ports, and the first that is connected by name, come with the next start."
         if self._refused:
@@ -59,10 +62,16 @@ class Cabling:
             *zip((port.listed for port in self._panel.midi), settings.midi_out, strict=False),
             *zip((port.listed for port in self._panel.inputs), settings.midi_in, strict=False),
         ]
-        self._wishes = [(listed, name) for listed, name in named if name]
+        self._wishes = [(listed, name) for listed, name in named if name and listed and name != DIN]
+        systems = [
+            *zip((port.system for port in self._panel.midi), settings.midi_out, strict=False),
+            *zip((port.system for port in self._panel.inputs), settings.midi_in, strict=False),
+        ]
+        swapped = any((system == "DIN") != (name == DIN) for system, name in systems)
         more = len(settings.midi_out) > len(self._panel.midi) or len(settings.midi_in) > len(
             self._panel.inputs
         )
+        self._swapped = not begins and swapped
         self._late = not begins and (more or (self._patching is None and bool(self._wishes)))
         if self._patching is not None:
             self._patching.wish(self._wishes)

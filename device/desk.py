@@ -181,7 +181,7 @@ class Desk:
             self._turn()
 
     def patch(self, cv: Sequence[float]) -> None:
-        """What the CV inputs give, each 0..1, is added to the knobs."""
+        """What the CV inputs give, each -1..1 for -5 to 5 V, is added to the knobs."""
         if self._cv != cv:
             self._cv = list(cv)
             self._turn()
@@ -194,8 +194,8 @@ class Desk:
             return self.knobs
         added = []
         for knob, cv, mode, amount in zip(self.knobs, self._cv, settings.cv, settings.cv_amount, strict=True):
-            volts = {"off": 0.0, "unipolar": cv, "bipolar": 2 * cv - 1}[mode]
-            added.append(min(1.0, max(0.0, knob + amount * volts)))
+            share = {"off": 0.0, "unipolar": max(0.0, cv), "bipolar": cv}[mode]
+            added.append(min(1.0, max(0.0, knob + amount * share)))
         return added
 
     def generate(self) -> None:

@@ -6,60 +6,51 @@ import os
 import platform
 import resource
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 from device import home
 from device.client import call
 from device.errors import ModelError
+from device.finding import Finding
+from device.guide import Guide
 from device.health import Health
+from device.loopback import COUNT, over_din, over_ports
 from device.realtime import ADVICE, PRIORITY, claimed
 from device.slots import FACTORY, free_bytes, load_file
+from device.walk import converter, walk
+from hw.din import Serial
 from hw.errors import PanelError
 from hw.midi_out import open_midi_out
 from hw.panel import open_panel
+from hw.table import DIN
 from hw.timing import RealTime, Time
+
+STICKS = Path("/run/fathom-stick")  # where sticks are mounted, each in a folder of its own
 
 SPACE_WANTED = 50 * 2**20  # bytes: room for slots, their previous generation and a copied stick
 TIMED_WAKES = 1000
 WAKE_NS = 2_000_000  # from one to the next: two seconds in all
 LATE_US = 1000  # a gate later than this is heard as loose
-BAR_CELLS = 40  # of the longest bar of a histogram
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, whether it is well, what was found and what to do.
-
-    A box plays without what is not `needed`. A `histogram` is (upper edge in microseconds, count), rising.
-    """
-
-    check: str
-    ok: bool
-    found: str
-    advice: str = ""
-    needed: bool = True
-    histogram: list[tuple[int, int]] | None = None
-
-    def bars(self) -> list[str]:
-        """The histogram as lines of text, one for every doubling; whatever was counted shows."""
-        octaves: dict[int, int] = {}
-        for upper, count in self.histogram or []:
-            edge = 1 << (upper - 1).bit_length()
-            octaves[edge] = octaves.get(edge, 0) + count
-        longest = max(octaves.values(), default=0)
-        return [
-            f"within {edge:6d} us  {'#' * -(-count * BAR_CELLS // longest):{BAR_CELLS}s}  {count}"
-            for edge, count in octaves.items()
-        ]
-
-
-def examine(panel: str) -> Iterator[Finding]:
-    """All checks, one after the other."""
+def examine(
+    panel: str, guide: Guide | None = None, jumpers: Sequence[tuple[str, str]] = ()
+) -> Iterator[Finding]:
+    """All checks, one after the other; with a guide also those that need hands."""
     yield Finding("python", sys.version_info >= (3, 11), platform.python_version())
-    yield _panel(panel)
+    if panel == "pi":
+        yield from _parts(guide, jumpers)
+    else:
+        yield _panel(panel)
     yield _midi()
+    if panel == "pi":
+        yield _loopback()
+        yield from _din(guide)
     yield _realtime()
+    if panel == "pi":
+        yield _stick()
     yield _storage()
     yield from _slots()
     yield _settings()
@@ -74,6 +65,100 @@ def _panel(kind: str) -> Finding:
     except PanelError as error:
         return Finding("panel", False, str(error))
     return Finding("panel", True, "simulated" if kind == "sim" else "all parts answer")
+
+
+def _parts(guide: Guide | None, jumpers: Sequence[tuple[str, str]]) -> Iterator[Finding]:
+    """Each part of the box's own panel; of a box that plays, what that tells."""
+    outfit, _ = home.load_outfit(cv=home.load_settings()[0].cv)
+    ask = _playing_panel()
+    if ask is not None:
+        yield Finding(
+            "panel",
+            not jumpers,
+            "a box plays and holds jacks, buttons and LEDs.",
+            "To try those, stop it first: sudo systemctl stop fathom",
+            needed=bool(jumpers),
+        )
+        answer = ask()
+        for complaint in answer["complaints"]:
+            if not complaint.startswith("knobs:"):
+                yield Finding("panel", False, complaint)
+        wrong = next((said for said in answer["complaints"] if said.startswith("knobs:")), "")
+        yield from converter(lambda: ask()["counts"], wrong, answer["pulled_up"], outfit.calibration, guide)
+        return
+    time = RealTime()
+    try:
+        panel = open_panel(
+            "pi", midi_port=None, time=time, wiring=outfit.wiring, calibration=outfit.calibration
+        )
+    except PanelError as error:
+        yield Finding("panel", False, str(error))
+        return
+    try:
+        yield from walk(panel, time, outfit, guide, jumpers)
+    finally:
+        panel.close()
+
+
+def _playing_panel() -> Callable[[], Any] | None:
+    """What asks a box that plays for its panel, where one does and its panel is no simulated one."""
+
+    def ask() -> Any:
+        return call(home.socket_path(), {"do": "panel"}).get("value")
+
+    try:
+        answer = ask()
+    except (PanelError, OSError):
+        return None
+    return ask if isinstance(answer, dict) and answer["name"] == "pi" else None
+
+
+def _loopback() -> Finding:
+    """Notes from a port of ours to another."""
+    try:
+        heard = over_ports()
+    except PanelError as error:
+        found = str(error).removeprefix("MIDI: ")
+        return Finding("midi loopback", False, found, "Gates play without it.", needed=False)
+    ok = heard.seen == COUNT
+    advice = "" if ok else "Look whether the system for MIDI is overloaded, and run it again."
+    return Finding("midi loopback", ok, str(heard), advice, needed=False)
+
+
+def _din(guide: Guide | None) -> Iterator[Finding]:
+    """The DIN sockets, where the settings name them or a player puts a cable between them."""
+    settings, _ = home.load_settings()
+    named = DIN in (*settings.midi_out, *settings.midi_in)
+    wiring = home.load_outfit()[0].wiring
+    if not named and not Path(wiring.serial).exists():
+        return
+    if _playing_panel() is not None and named:
+        yield Finding("din", True, "the box that plays has it", needed=False)
+        return
+    serial = Serial(wiring.serial)
+    try:
+        if serial.complaint:
+            found, _, advice = serial.complaint.removeprefix("MIDI DIN: ").partition(". ")
+            yield Finding("din", False, f"{found}.", advice, needed=named)
+            return
+        yield Finding("din", True, f"{wiring.serial} opens at 31250 baud")
+        if guide is not None and guide.agrees("Put a cable from DIN out to DIN in. Is it there?"):
+            heard = over_din(serial, RealTime())
+            ok = heard.seen == COUNT
+            advice = (
+                "" if ok else "Look at the opto-coupler and its resistors, and which way round the cable is."
+            )
+            yield Finding("din loopback", ok, str(heard), advice)
+    finally:
+        serial.close()
+
+
+def _stick() -> Finding:
+    """Which sticks are plugged in and mounted."""
+    sticks = sorted(path.name for path in STICKS.iterdir()) if STICKS.is_dir() else []
+    if not sticks:
+        return Finding("stick", False, "none is plugged in.", "The box plays without one.", needed=False)
+    return Finding("stick", True, f"{', '.join(sticks)} is mounted")
 
 
 def _midi() -> Finding:
@@ -120,7 +205,8 @@ def _slots() -> Iterator[Finding]:
 
 
 def _settings() -> Finding:
-    _, complaints = home.load_settings()
+    settings, complaints = home.load_settings()
+    complaints = [*complaints, *home.load_outfit(cv=settings.cv)[1]]
     more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
     found = f"{complaints[0].rstrip('.')}{more}." if complaints else "all keys can be used"
     return Finding("settings", not complaints, found, "Mend the line in settings.toml." if complaints else "")

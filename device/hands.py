@@ -62,6 +62,7 @@ class Hands:
         self.desk = desk
         self.complaint = ""  # what the last press asked for and could not be done
         self._at = list(panel.knobs.values)  # where each knob was when it last moved something
+        self._returns = panel.knobs.returns
         self._turned = [("", -REST_NS)] * len(KNOB_NAMES)  # in which layer each was turned last, and when
         self._places: dict[str, float] = {}  # of targets that knobs turn, finer than their values
         self._held: dict[str, Press] = {}
@@ -78,6 +79,8 @@ class Hands:
         """Take over from the knobs what has moved. A slack job."""
         knobs = self.panel.knobs
         self.desk.patch(knobs.cv)
+        if self._returns != knobs.returns:  # they are somewhere else, and no hand has turned them
+            self._returns, self._at = knobs.returns, list(knobs.values)
         for knob, (before, now) in enumerate(zip(self._at, knobs.values, strict=True)):
             if now != before:  # the filter of a real knob lets only hands through
                 self._at[knob] = now

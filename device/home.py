@@ -11,12 +11,13 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from device.disk import write_safely
 from device.errors import ModelError, SettingsError
+from device.outfit import Outfit, read_outfit
 from device.restoring import complete, pending
 from device.settings import Settings, read_settings
 from device.specs import SLOTS
@@ -116,23 +117,41 @@ def load_settings(path: Path | None = None) -> tuple[Settings, list[str]]:
 
     A file that was named must be good: SettingsError otherwise.
     """
-    settings, complaints = _read(path)
+    text, complaints = _text(path)
+    settings, more = read_settings(text, settings_path(path).name)
+    if path and (complaints or more):
+        raise SettingsError(" ".join([*complaints, *more]))
+    return settings, [*complaints, *more]
+
+
+def load_outfit(path: Path | None = None, cv: Sequence[str] = ()) -> tuple[Outfit, list[str]]:
+    """Wiring and calibration of the same file, and what cannot be used in it, as with the settings.
+
+    `cv` is the setting of that name.
+    """
+    text, _ = _text(path)
+    outfit, complaints = read_outfit(text, settings_path(path).name, cv)
     if path and complaints:
         raise SettingsError(" ".join(complaints))
-    return settings, complaints
+    return outfit, complaints
 
 
-def _read(path: Path | None) -> tuple[Settings, list[str]]:
-    chosen = path or home() / "settings.toml"
+def settings_path(path: Path | None = None) -> Path:
+    """The settings file: the one that was named, or that of the box."""
+    return path or home() / "settings.toml"
+
+
+def _text(path: Path | None) -> tuple[str, list[str]]:
+    """What the settings file says, and a sentence where it cannot be read."""
+    chosen = settings_path(path)
     try:
-        text = chosen.read_text(encoding="utf-8-sig")
+        return chosen.read_text(encoding="utf-8-sig"), []
     except (FileNotFoundError, NotADirectoryError) as error:
-        return Settings(), [f"{chosen}: cannot be read ({error.strerror})."] if path else []
+        return "", [f"{chosen}: cannot be read ({error.strerror})."] if path else []
     except OSError as error:
-        return Settings(), [f"{chosen}: cannot be read ({error.strerror})."]
+        return "", [f"{chosen}: cannot be read ({error.strerror})."]
     except UnicodeDecodeError:
-        return Settings(), [f"{chosen}: not a text in UTF-8."]
-    return read_settings(text, chosen.name)
+        return "", [f"{chosen}: not a text in UTF-8."]
 
 
 def is_number(word: str) -> bool:

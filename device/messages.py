@@ -157,6 +157,16 @@ class Memory(Message, tag="memory", frozen=True):
     """Ask for what has been changed by hand, as it is kept over night."""
 
 
+class Panel(Message, tag="panel", frozen=True):
+    """Ask for what the panel's parts say: counts of the converter, complaints."""
+
+
+class Calibrate(Message, tag="calibrate", frozen=True):
+    """Let counts mean otherwise from now on: keys of the table `calibration`. It writes no file."""
+
+    values: dict[str, Any]
+
+
 class Complain(Message, tag="complain", frozen=True):
     """Let the player know what is amiss elsewhere, `of` whom, in a sentence; an empty one takes it back."""
 
@@ -246,6 +256,8 @@ Request = (
     | Backup
     | Restore
     | Adopt
+    | Panel
+    | Calibrate
     | State
     | Memory
     | Watch

@@ -21,6 +21,7 @@ from device.engine import Engine
 from device.ensemble import Ensemble
 from device.errors import ModelError
 from device.home import is_number
+from device.journal import Journal
 from device.keeper import recall, save
 from device.learner import Learner
 from device.locks import alone, playing_alone
@@ -42,6 +43,7 @@ from hw.link import Link
 from hw.panel import Knobs, Panel, open_panel
 from hw.patchbay import Wish
 from hw.sim import SimKnobs
+from hw.table import DIN
 from hw.timing import RealTime, SimTime
 
 LEAVE_SCREEN = "\x1b[?1049l\x1b[?25h"  # xterm: the ordinary screen, and the cursor shown
@@ -100,6 +102,7 @@ def play(options: Options, say: Callable[[str], None]) -> None:
 def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
     """The same; `shares` is what is said where another plays with this folder."""
     found = _find(options, options.safe)
+    outfit, faults = home.load_outfit(options.settings, found.origin.cv)
     if options.tape and options.tape.is_fifo():
         raise PanelError(f"{options.tape}: a pipe can hold up the box; write the tape to a file.")
     tape = Tape(options.tape) if options.tape else None
@@ -110,7 +113,11 @@ def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
         time=time,
         outputs=len(found.settings.midi_out),
         inputs=len(found.settings.midi_in),
+        din=(_place(DIN, found.settings.midi_out), _place(DIN, found.settings.midi_in)),
+        wiring=outfit.wiring,
+        calibration=outfit.calibration,
     )
+    panel.faults += faults
     safe = options.safe or SAFE_BUTTON in panel.buttons.held()
     if safe and not options.safe:
         found = _find(options, safe)
@@ -144,8 +151,11 @@ def _play(options: Options, say: Callable[[str], None], shares: str) -> None:
                 panel.notes += claim()
             else:
                 panel.notes += [] if options.simulated_time else claim()
-                for note in [*([SAFE] if safe else []), *panel.notes]:
+                faults = panel.faults if options.simulated_time else []  # else the journal tells them
+                for note in [*([SAFE] if safe else []), *panel.notes, *faults]:
                     say(note)
+                if not options.simulated_time:
+                    _keep_journal(box)
                 say(f"playing {', '.join(ensemble.names)} at {settings.bpm:g} BPM; Ctrl-C stops.")
             stack.enter_context(supervised(box))
             box.sync.start()
@@ -266,6 +276,12 @@ def _teach(box: Box, beside: Beside, stack: contextlib.ExitStack) -> None:
     box.desk.sticks.latest = home.latest_loops()
     stack.callback(learner.close)
     box.engine.slack.jobs.append(Job(box.attend_learner, every_ms=100, worst_us=500))
+
+
+def _keep_journal(box: Box) -> None:
+    """Let what is wrong while it plays be told on stderr too: no display shows it."""
+    journal = Journal(lambda: box.complaints, box.engine.time.now)
+    box.engine.slack.jobs.append(Job(journal.attend, every_ms=250, worst_us=300))
 
 
 def _serve(box: Box, stack: contextlib.ExitStack) -> Remote | None:
@@ -389,6 +405,10 @@ def _display(command: Sequence[str], remote: Remote) -> Iterator[None]:
             sys.stdout.write(LEAVE_SCREEN)
             sys.stdout.flush()
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _place(word: str, words: Sequence[str]) -> int | None:
+    return list(words).index(word) if word in words else None
 
 
 def _turn(knobs: Knobs, places: Sequence[float]) -> None:

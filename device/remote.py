@@ -24,6 +24,7 @@ from device.errors import ModelError, SettingsError
 from device.learning import Learning
 from device.listening import listen
 from device.messages import Answer, Published
+from device.outfit import calibrated
 from device.output import JACK_OF
 from device.sequencer import silent
 from device.slot import Slot, unpacking
@@ -237,6 +238,13 @@ class Remote:
             case messages.Undo() | messages.Redo() as back:
                 desk.act(str(back.__struct_config__.tag))
                 return Answer(True, says=desk.undone)
+            case messages.Panel():
+                return Answer(True, value=_panel_of(box))
+            case messages.Calibrate(values):
+                calibration, wrong = calibrated(values, box.player.settings.cv)
+                if wrong:
+                    raise SettingsError(" ".join(wrong))
+                box.panel.knobs.calibrate(calibration)
             case messages.Memory():
                 box.asked_ns = box.engine.time.now()
                 return Answer(True, memory=box.memory(), touched=box.touched)
@@ -286,6 +294,20 @@ def state_of(box: Box) -> Published:
         notes=[*panel.notes, *box.complaints],
         density=settings.voices[0].density,
     )
+
+
+def _panel_of(box: Box) -> dict[str, object]:
+    """What the parts of the panel say, for who examines or calibrates it."""
+    panel = box.panel
+    return {
+        "name": panel.name,
+        "counts": panel.knobs.counts,
+        "knobs": panel.knobs.values,
+        "cv": panel.knobs.cv,
+        "answers": not panel.knobs.complaint,
+        "pulled_up": panel.knobs.pulled_up,
+        "complaints": panel.complaints,
+    }
 
 
 def _turn(box: Box, name: str, to: float | None, by: float | None) -> None:

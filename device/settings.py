@@ -37,6 +37,7 @@ CHANNEL_NUMBERS = tuple(str(channel) for channel in range(1, 17))
 LONGEST_WORD = 100  # characters of a name in the settings
 FREE = "-"  # a place of a layer that turns nothing
 MOST_MAPPED = 128  # control changes
+OUTFIT = ("wiring", "calibration")  # tables of the same file that are no music: `device.outfit` reads them
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,8 @@ def read_settings(text: str, name: str = "settings") -> tuple[Settings, list[str
         return Settings(), [f"{name}: holds a number or a nesting that no setting has."]
     settings, complaints = Settings(), []
     # Every voice first, so that one voice can differ whatever the order in the file.
-    table, mapped = {key: value for key, value in table.items() if key != "cc"}, table.get("cc", {})
+    mapped = table.get("cc", {})
+    table = {key: value for key, value in table.items() if key not in ("cc", *OUTFIT)}
     pairs = sorted(_flat(table), key=lambda pair: pair[0].startswith("voice."))
     if isinstance(mapped, dict):
         pairs += [(f"cc.{number}", target) for number, target in _flat(mapped)]

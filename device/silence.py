@@ -12,8 +12,10 @@ from typing import Any
 
 from device import home
 from device.settings import Settings
+from hw.din import Serial
 from hw.errors import PanelError
 from hw.jacks import GpiodJacks
+from hw.table import DIN
 
 CLIENT = "Fathom silence"
 CONTROL, NOTE_OFF = 0xB0, 0x80
@@ -25,9 +27,9 @@ THROUGH = "Midi Through"  # of the ALSA sequencer: it leads back to whoever list
 
 def silence() -> Iterator[str]:
     """Lower every jack and end every note; give a sentence for each of both that was not to be had."""
-    for step in (lambda: GpiodJacks().close(), lambda: _end_notes(list(endings(_settings())))):
+    for step in (_lower, lambda: _end_notes(list(endings(_settings()))), _end_din):
         try:
-            step()  # lines are low from when they are taken
+            step()
         except Exception as error:  # whatever it is, the next step is done
             yield f"silence: {error}"
 
@@ -39,6 +41,27 @@ def endings(settings: Settings) -> Iterator[bytes]:
     for channel in sorted({voice.channel - 1 for voice in settings.voices}):
         for note in range(NOTES):
             yield bytes((NOTE_OFF | channel, note, RELEASE_VELOCITY))
+
+
+def _lower() -> None:
+    """Lower the jacks, wherever the box has them."""
+    jacks = GpiodJacks(home.load_outfit()[0].wiring)  # lines are low from when they are taken
+    jacks.close()
+    if jacks.complaint:
+        raise PanelError(jacks.complaint)
+
+
+def _end_din() -> None:
+    """End what sounds at the DIN socket, where the settings have one."""
+    settings = _settings()
+    if DIN not in settings.midi_out:
+        return
+    serial = Serial(home.load_outfit()[0].wiring.serial)
+    if serial.complaint:
+        raise PanelError(serial.complaint)
+    for message in endings(settings):
+        serial.write(message, urgent=True)
+    serial.close()  # the kernel sends what it was given
 
 
 def _settings() -> Settings:

@@ -85,7 +85,14 @@ BOX_SPECS = {
     ),
     "home": Spec(float, 0, 1, "", "where `home` puts the four knobs", least=4, most=4),
     "cv": Spec(
-        str, 0, 0, "", "how each CV is added to its knob", ("off", "unipolar", "bipolar"), least=4, most=4
+        str,
+        0,
+        0,
+        "",
+        "how each CV is added to its knob: 0 to 5 V, or -5 to 5 V",
+        ("off", "unipolar", "bipolar"),
+        least=4,
+        most=4,
     ),
     "cv_amount": Spec(float, -1, 1, "", "how much of each CV is added", least=4, most=4),
     "midi_out": Spec(

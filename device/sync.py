@@ -8,15 +8,20 @@ from __future__ import annotations
 
 from collections import deque
 
-from device.clock import NS_PER_MS, playable
+from device.clock import BPM_HIGH, NS_PER_MS, playable
 from device.engine import Engine
+from device.flood import RUN, Flood
 from device.pattern import BEATS_PER_BAR
 from device.settings import Settings
-from device.sources import JackClock, MidiClock, Source, StepClock
+from device.sources import STEPS_PER_BEAT, JackClock, MidiClock, Source, StepClock
 from device.specs import SOURCES
 
 ENOUGH_NS = 200_000  # spent on edges in one pass
 MOST_EDGES = 1024  # that wait; of more the oldest are let go
+FASTEST = (
+    250.0  # pulses a second at a jack that may be a clock's, and twice what the clock at its fastest has
+)
+RESETS = 50.0  # the same for resets
 SAME_TEMPO = 0.001  # share: Link tells tempi as whole microseconds of a beat
 LEADS = {"jack": "the clock jack", "midi": "MIDI clock", "link": "Ableton Link"}
 
@@ -35,6 +40,8 @@ class Sync:
         self.awaited = False  # PLAY was pressed, and the clock that is to lead has not come
         self.held = False  # stopped because the clock was lost; goes on when it is back
         self._edges: deque[tuple[str, int, bool]] = deque(maxlen=MOST_EDGES)
+        self._tempi: deque[float] = deque(maxlen=RUN)  # at the latest pulses, so that a tone leaves none
+        self._floods = {"clock": _clock_flood(engine.player.settings), "reset": Flood(RESETS)}
         self._seen = engine.player.settings
         self._link_played = False
 
@@ -48,6 +55,12 @@ class Sync:
     @property
     def complaint(self) -> str:
         """What is wrong with a clock, in a sentence, or empty."""
+        for name, flood in self._floods.items():
+            if flood.rate:
+                return (
+                    f"{name} in: {flood.rate} pulses a second, expected at most {flood.limit:.0f}: that is "
+                    f"no {name}, so the box goes on without it. Patch another."
+                )
         for source in self._sources:
             if source.follower.complaint:
                 what, _, advice = source.follower.complaint.partition(":")
@@ -95,7 +108,9 @@ class Sync:
 
     def attend(self) -> None:
         """Take edges, notice what was lost or set otherwise, follow Link. A slack job."""
-        self._edges.extend(self.engine.panel.jacks.arrived())
+        for name, at, rising in self.engine.panel.jacks.arrived():
+            if rising and self._passes(name, at):
+                self._edges.append((name, at, rising))
         enough = self.engine.time.now() + ENOUGH_NS
         while self._edges:
             self.edge(*self._edges.popleft())
@@ -104,6 +119,8 @@ class Sync:
         if self._seen is not self.player.settings:
             self._settings_changed(self._seen, self.player.settings)
         now = self.engine.time.now()
+        for flood in self._floods.values():
+            flood.attend(now)
         for source in self._sources:
             if source.lost(now):
                 self._lost(source)
@@ -173,6 +190,24 @@ class Sync:
 
     # --- within ------------------------------------------------------------------------------------------
 
+    def _passes(self, name: str, time: int) -> bool:
+        """Whether an edge is worth a look; where a clock has become a tone, the box leads itself again."""
+        flood = self._floods[name]
+        was = flood.rate
+        if name == "clock":
+            self._tempi.append(self.player.settings.bpm)
+        if flood.passes(time):
+            return True
+        if not was and name == "clock":
+            self._edges.clear()
+            self.jack.lose()
+            self.jack.waiting = False
+            if self.leading is self.jack:
+                self._lead_alone()
+                now = self.engine.time.now()
+                self.player.follow(self.player.clock.beat_at(now), now, self._tempi[0])
+        return False
+
     @property
     def _sources(self) -> list[Source]:
         """All whose pulses are counted."""
@@ -238,6 +273,7 @@ class Sync:
         self._seen = now
         if before.clock_in != now.clock_in:
             was_leading = self.leading is self.jack
+            self._floods["clock"] = _clock_flood(now)
             self.jack = _jack_clock(now)
             self.jack.free(self.player.beat)
             if was_leading:
@@ -292,6 +328,11 @@ class Sync:
         if not self.link.playing:
             self.link.start(now)
         self._link_played = True
+
+
+def _clock_flood(settings: Settings) -> Flood:
+    per_beat = STEPS_PER_BEAT if settings.clock_in == "step" else float(settings.clock_in)
+    return Flood(max(FASTEST, 2 * per_beat * BPM_HIGH / 60))
 
 
 def _jack_clock(settings: Settings) -> JackClock:

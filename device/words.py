@@ -140,8 +140,27 @@ def make_parser(do: Mapping[str, Verb], version: str) -> argparse.ArgumentParser
     take_in.add_argument("slot", metavar="S")
 
     doctor = _verb(verbs, "doctor", do, "examine the box")
-    doctor.add_argument("--panel", choices=("sim", "pi"), default="sim")
+    doctor.add_argument(
+        "--panel", choices=("sim", "pi"), default="sim", help="pi: each part of the box's own"
+    )
+    doctor.add_argument(
+        "--walk",
+        action=argparse.BooleanOptionalAction,
+        help="ask for hands: knobs turned, buttons pressed; default: at a terminal",
+    )
+    doctor.add_argument(
+        "--jumper",
+        action="append",
+        default=[],
+        metavar="OUT:IN",
+        help="measure a cable between two jacks, as gate1:clock; again for more",
+    )
     doctor.add_argument("--json", action="store_true", help="one object a line")
+
+    calibrate = _verb(verbs, "calibrate", do, "measure the ends of the knobs, and CV at two voltages")
+    calibrate.add_argument(
+        "--cv-volts", type=_two, default=(0.0, 5.0), metavar="a,b", help="which voltages; 0,5"
+    )
 
     ctl = _verb(verbs, "ctl", do, "talk to a running box")
     ctl.add_argument(
@@ -206,6 +225,17 @@ _count = _number(int, 1, float("inf"), "a whole number from 1 on")
 _bars = _number(int, 1, MOST_BARS, f"a whole number from 1 to {MOST_BARS}")
 _whole = _number(int, 0, float("inf"), "a whole number from 0 on")
 _share = _number(float, 0.0, 1.0, "a number from 0 to 1")
+
+
+def _two(text: str) -> tuple[float, float]:
+    """Two voltages."""
+    try:
+        low, high = (float(number) for number in text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not abs(high - low) >= 1 or max(abs(low), abs(high)) > 12:
+        raise argparse.ArgumentTypeError(f"{text}: expected two voltages from -12 to 12, at least 1 apart")
+    return low, high
 
 
 def _four(text: str) -> list[float]:

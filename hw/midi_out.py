@@ -22,6 +22,13 @@ class MidiOut:
         self._notes = Sounding()
 
     @property
+    def complaint(self) -> str:
+        """A sentence where messages are lost, or empty."""
+        return (
+            f"MIDI: {self.errors} messages went nowhere; does {self.system} still run?" if self.errors else ""
+        )
+
+    @property
     def sounding(self) -> set[tuple[int, int]]:
         """The notes that have begun and not ended, as (channel, note)."""
         return set(self._notes.now)

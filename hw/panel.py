@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from hw.calibration import REFERENCE, Calibration
+from hw.din import DinIn, DinOut, Serial
 from hw.errors import PanelError
 from hw.link import Session
 from hw.midi_in import open_midi_in
@@ -18,26 +20,47 @@ KINDS = ("pi", "sim")
 
 
 class Jacks(Protocol):
-    """Gates, accent, clock and reset out; clock and reset in."""
+    """Gates, accent, clock and reset out; clock and reset in. `missed` counts edges that were too many."""
 
     levels: dict[str, int]
+    missed: int
+    complaint: str
+
+    @property
+    def missing(self) -> list[str]: ...
 
     def write(self, levels: Mapping[str, int]) -> None: ...
 
     def arrived(self) -> list[tuple[str, int, bool]]: ...
 
+    def mend(self, resting: bool) -> None: ...
+
     def close(self) -> None: ...
 
 
 class Knobs(Protocol):
-    """Knobs A to D in `values`, CV A to D in `cv`, all 0..1. `complaint` is a sentence, or empty."""
+    """Knobs A to D in `values`, 0..1; CV A to D in `cv`, -1..1 for -5 to 5 V. Both in `counts`.
+
+    `complaint` is a sentence, or empty; where `returns` has grown values have moved that no hand has turned.
+    """
 
     values: list[float]
     cv: list[float]
     complaint: str
+    returns: int
     channels: int
 
+    @property
+    def counts(self) -> list[int]: ...
+
+    @property
+    def pulled_up(self) -> bool: ...
+
     def read(self, channel: int) -> int: ...
+
+    def calibrate(self, calibration: Calibration) -> None: ...
+
+    def mend(self, resting: bool) -> None: ...
 
     def close(self) -> None: ...
 
@@ -45,9 +68,17 @@ class Knobs(Protocol):
 class Buttons(Protocol):
     """What fingers did since it was last asked."""
 
+    @property
+    def complaint(self) -> str: ...
+
+    @property
+    def missing(self) -> list[str]: ...
+
     def presses(self) -> list[tuple[str, str]]: ...
 
     def held(self) -> list[str]: ...
+
+    def mend(self, resting: bool) -> None: ...
 
     def close(self) -> None: ...
 
@@ -55,9 +86,17 @@ class Buttons(Protocol):
 class Lamps(Protocol):
     """Lamps that are told a state and blink by themselves, as long as they are refreshed."""
 
+    @property
+    def complaint(self) -> str: ...
+
+    @property
+    def missing(self) -> list[str]: ...
+
     def set(self, name: str, state: str) -> None: ...
 
     def refresh(self) -> None: ...
+
+    def mend(self, resting: bool) -> None: ...
 
     def close(self) -> None: ...
 
@@ -69,6 +108,9 @@ class Midi(Protocol):
     system: str
     listed: str
     errors: int
+
+    @property
+    def complaint(self) -> str: ...
 
     @property
     def sounding(self) -> set[tuple[int, int]]: ...
@@ -86,7 +128,9 @@ class MidiInput(Protocol):
     name: str
     system: str
     listed: str
-    complaint: str
+
+    @property
+    def complaint(self) -> str: ...
 
     @property
     def errors(self) -> int: ...
@@ -98,7 +142,10 @@ class MidiInput(Protocol):
 
 @dataclass
 class Panel:
-    """All that a hand or a cable touches. `notes` are for the player: what is missing, what to do."""
+    """All that a hand or a cable touches. `notes` are for the player: what is missing, what to do.
+
+    `faults` are those that last as long as it plays.
+    """
 
     name: str
     jacks: Jacks
@@ -110,6 +157,25 @@ class Panel:
     notes: list[str] = field(default_factory=list)
     inputs: list[MidiInput] = field(default_factory=list)
     link: Session | None = None  # an Ableton Link session, where one was joined
+    faults: list[str] = field(default_factory=list)
+    serial: Serial | None = None  # what the DIN sockets are on, where something goes to them
+    _mended: int = 0  # how often something was
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is wrong with a part at this moment, each in a sentence."""
+        parts: list[Any] = [self.jacks, self.knobs, self.buttons, self.lamps, *self.midi, *self.inputs]
+        return list(dict.fromkeys([*self.faults, *(part.complaint for part in parts if part.complaint)]))
+
+    def mend(self, resting: bool) -> None:
+        """Let the next of the parts that complain try again. `resting`: no music waits meanwhile."""
+        if self.serial is not None:
+            self.serial.mend(resting)
+        parts: list[Any] = [self.jacks, self.knobs, self.buttons, self.lamps]
+        broken = [part for part in parts if part.complaint]
+        if broken:
+            self._mended += 1
+            broken[self._mended % len(broken)].mend(resting)
 
     def close(self) -> None:
         """Every gate low, every note off, every lamp dark. Safe to call twice."""
@@ -124,30 +190,49 @@ def open_panel(
     midi_port: str | None = "Fathom",
     outputs: int = 1,
     inputs: int = 1,
+    din: tuple[int | None, int | None] = (None, None),
     time: Time | None = None,
     remember: bool = False,
     wiring: Wiring | None = None,
+    calibration: Calibration = REFERENCE,
 ) -> Panel:
     """The panel of that kind, ready to play.
 
     MIDI is real on both kinds, as virtual ports of that name, so many `outputs` and `inputs`; several have
-    numbers. Where there can be none twins take their place, and `notes` says what is missing; with
-    `midi_port=None` twins are asked for. `remember` lets twins keep what was played. Raises PanelError where
-    the box's own parts cannot be used.
+    numbers. `din` says which of each, from 0, is the DIN socket. Where there can be none twins take their
+    place, and `notes` says what is missing; with `midi_port=None` twins are asked for. `remember` lets twins
+    keep what was played.
+
+    A part of the box's own that cannot be used says so in its `complaint`, and the others play. Raises
+    PanelError where nothing of a panel is there: no pins, no bus, no MIDI.
     """
     if kind not in KINDS:
         raise PanelError(f"panel {kind!r} is not known; expected {' or '.join(KINDS)}.")
     time = time or RealTime()
+    wiring = wiring or Wiring()
     if kind == "pi":
-        panel = _open_pi(wiring or Wiring(), time)
+        panel, anything = _open_pi(wiring, calibration, time)
     else:
         jacks = SimJacks(time, remember)
         panel = Panel("sim", jacks, SimKnobs(), SimButtons(), SimLamps(), [], time)
-    _open_midi(panel, midi_port, outputs, inputs, remember)
+        anything = True
+    if midi_port is not None and din != (None, None):
+        panel.serial = Serial(wiring.serial)
+    _open_midi(panel, midi_port, outputs, inputs, din, remember)
+    if not anything and all(port.system == "memory" or port.complaint for port in panel.midi):
+        panel.close()
+        raise PanelError(panel.jacks.complaint)
     return panel
 
 
-def _open_midi(panel: Panel, name: str | None, outputs: int, inputs: int, remember: bool) -> None:
+def _open_midi(
+    panel: Panel,
+    name: str | None,
+    outputs: int,
+    inputs: int,
+    din: tuple[int | None, int | None],
+    remember: bool,
+) -> None:
     """Open them all; from the first that cannot be had on the rest are twins, and one note says why."""
     twins = name is None
     client = name or "Fathom"
@@ -162,9 +247,15 @@ def _open_midi(panel: Panel, name: str | None, outputs: int, inputs: int, rememb
                 twins = True
         return twin(" ".join([client, *map(str, number)]))
 
-    for number in _numbers(outputs):
+    for place, number in enumerate(_numbers(outputs)):
+        if panel.serial is not None and place == din[0]:
+            panel.midi.append(DinOut(panel.serial))
+            continue
         panel.midi.append(port(open_midi_out, lambda name: SimMidi(panel.time, name, remember), number))
-    for number in _numbers(inputs):
+    for place, number in enumerate(_numbers(inputs)):
+        if panel.serial is not None and place == din[1]:
+            panel.inputs.append(DinIn(panel.serial))
+            continue
         panel.inputs.append(port(open_midi_in, lambda name: SimMidiIn(panel.time, name), number))
 
 
@@ -173,8 +264,9 @@ def _numbers(count: int) -> list[tuple[int, ...]]:
     return [()] if count == 1 else [(number,) for number in range(1, count + 1)]
 
 
-def _open_pi(wiring: Wiring, time: Time) -> Panel:
-    from hw.fingers import GpioButtons, GpioLamps, pin_factory
+def _open_pi(wiring: Wiring, calibration: Calibration, time: Time) -> tuple[Panel, bool]:
+    """The box's own parts, and whether anything of them is there."""
+    from hw.fingers import GpioButtons, GpioLamps, Pins
     from hw.jacks import GpiodJacks
     from hw.knobs import Mcp3008Knobs
 
@@ -182,16 +274,18 @@ def _open_pi(wiring: Wiring, time: Time) -> Panel:
     try:
         jacks = GpiodJacks(wiring)
         opened.append(jacks.close)
-        knobs = Mcp3008Knobs(time)
+        knobs = Mcp3008Knobs(time, calibration=calibration)
         opened.append(knobs.close)
-        factory = pin_factory("lgpio")
-        buttons = GpioButtons(wiring.buttons, factory)
+        pins = Pins(lambda: jacks.chip)
+        buttons = GpioButtons(wiring.buttons, pins)
         opened.append(buttons.close)
-        lamps = GpioLamps(wiring.leds, factory, time)
+        lamps = GpioLamps(wiring.leds, pins, time)
     except BaseException:
         _close_all(opened)
         raise
-    return Panel("pi", jacks, knobs, buttons, lamps, [], time)
+    panel = Panel("pi", jacks, knobs, buttons, lamps, [], time)
+    panel.notes += [pins.note] if pins.note else []
+    return panel, jacks.present or knobs.present
 
 
 def _close_all(closers: list[Callable[[], None]]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from hw.calibration import Calibration
 from hw.midi_in import MOST_GIVEN
 from hw.sounding import Sounding
 from hw.table import BUTTONS, CHANNELS, COUNTS, CVS, JACKS_IN, JACKS_OUT, KNOBS, LAMP_STATES, LEDS, PRESSES
@@ -24,6 +25,12 @@ class SimJacks:
         self._time = time
         self._remember = remember
         self._arrived: list[tuple[str, int, bool]] = []
+        self.missed = 0
+        self.missing: list[str] = []
+        self.complaint = ""
+
+    def mend(self, resting: bool) -> None:
+        pass
 
     def write(self, levels: Mapping[str, int]) -> None:
         if not levels.keys() <= self.levels.keys():
@@ -54,25 +61,37 @@ class SimJacks:
 class SimKnobs:
     """Knobs and CV without a chip: what is turned is there at once, and rests at the middle."""
 
-    complaint = ""
     channels = CHANNELS
+    pulled_up = True
 
     def __init__(self) -> None:
         self.values = [0.5] * len(KNOBS)
         self.cv = [0.0] * len(CVS)
+        self.complaint = ""
+        self.returns = 0
 
     def read(self, channel: int) -> int:
         if not 0 <= channel < CHANNELS:
             raise IndexError(f"channel {channel}; the MCP3008 has 0 to {CHANNELS - 1}")
-        return round([*self.values, *self.cv][channel] * COUNTS)
+        return round(max(0.0, [*self.values, *self.cv][channel]) * COUNTS)
+
+    @property
+    def counts(self) -> list[int]:
+        return [self.read(channel) for channel in range(CHANNELS)]
+
+    def calibrate(self, calibration: Calibration) -> None:
+        self.returns += 1
+
+    def mend(self, resting: bool) -> None:
+        pass
 
     def turn(self, knob: int, value: float) -> None:
         """Turn knob 0..3 to `value` in 0..1, past which it does not go."""
         self.values[knob] = min(max(value, 0.0), 1.0)
 
     def patch(self, cv: int, value: float) -> None:
-        """Put a voltage on CV 0..3, as a share of what the jack takes."""
-        self.cv[cv] = min(max(value, 0.0), 1.0)
+        """Put a voltage on CV 0..3, -1..1 for -5 to 5 V."""
+        self.cv[cv] = min(max(value, -1.0), 1.0)
 
     def close(self) -> None:
         pass
@@ -81,7 +100,10 @@ class SimKnobs:
 class SimButtons:
     """Buttons without springs."""
 
+    complaint = ""
+
     def __init__(self) -> None:
+        self.missing: list[str] = []
         self._presses: list[tuple[str, str]] = []
         self._held: set[str] = set()
 
@@ -99,6 +121,9 @@ class SimButtons:
         self._presses.append((name, kind))
         (self._held.discard if kind == "release" else self._held.add)(name)
 
+    def mend(self, resting: bool) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
@@ -106,7 +131,10 @@ class SimButtons:
 class SimLamps:
     """Lamps without light: `states` says what each was last told."""
 
+    complaint = ""
+
     def __init__(self) -> None:
+        self.missing: list[str] = []
         self.states = dict.fromkeys(LEDS, "off")
 
     def set(self, name: str, state: str) -> None:
@@ -115,6 +143,9 @@ class SimLamps:
         self.states[name] = state
 
     def refresh(self) -> None:
+        pass
+
+    def mend(self, resting: bool) -> None:
         pass
 
     def close(self) -> None:
@@ -127,6 +158,7 @@ class SimMidi:
     system = "memory"
     listed = ""  # nowhere
     errors = 0
+    complaint = ""
 
     def __init__(self, time: Time, name: str = "Fathom", remember: bool = False) -> None:
         self.name = name

@@ -27,7 +27,14 @@ KNOBS: Mapping[str, int] = MappingProxyType({"A": 0, "B": 1, "C": 2, "D": 3})  #
 CVS: Mapping[str, int] = MappingProxyType({"A": 4, "B": 5, "C": 6, "D": 7})
 CHANNELS = 8
 COUNTS = 1023  # highest count of a 10-bit channel
+CV_VOLTS = 5.0  # at a CV jack, which move what it is added to over its whole travel
+CV_COUNTS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"unipolar": (0, 656), "bipolar": (512, 1028)}  # at 0 V and at 5 V, of an input that is built for that
+)
 ADC_HZ = 1_000_000  # the chip does 1.35 MHz at 2.7 V and 3.6 MHz at 5 V; we feed it 3.3 V
+
+DIN = "din"  # what the settings call the DIN sockets, among MIDI outputs and inputs
+SERIAL = "/dev/serial0"  # the header's UART, which the DIN sockets are on
 
 PRESSES = ("press", "release", "hold")
 LAMP_STATES = ("off", "on", "slow", "fast", "double")
@@ -55,6 +62,7 @@ class Wiring:
     buttons: Mapping[str, int] = field(default_factory=lambda: BUTTONS)
     leds: Mapping[str, int] = field(default_factory=lambda: LEDS)
     gpiochip: str = ""  # path of the chip; empty: the one that the header is on
+    serial: str = SERIAL  # path of the UART
 
     def __post_init__(self) -> None:
         """Raises PanelError where two parts share a pin, or one sits where it cannot."""

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from hw import fingers, jacks, knobs, link, midi_in, midi_out, panel, sim, timing
+from hw import din, fingers, jacks, knobs, link, midi_in, midi_out, panel, sim, timing
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("hw", "device", "training")
@@ -99,6 +99,8 @@ def public(thing):
         (fingers.GpioLamps, sim.SimLamps, panel.Lamps),
         (midi_out.MidiOut, sim.SimMidi, panel.Midi),
         (midi_in.MidiIn, sim.SimMidiIn, panel.MidiInput),
+        (din.DinOut, sim.SimMidi, panel.Midi),
+        (din.DinIn, sim.SimMidiIn, panel.MidiInput),
         (link.Link, sim.SimLink, link.Session),
         (timing.RealTime, timing.SimTime, timing.Time),
     ],

@@ -98,3 +98,16 @@ def test_a_first_name_while_it_plays_waits_for_the_next_start_and_says_so(cabled
     assert box.complaints == [
         "MIDI: more ports, and the first that is connected by name, come with the next start."
     ]
+
+
+def test_the_din_socket_is_no_wish_and_comes_and_goes_with_a_start(cabled):
+    box, bay = cabled(Settings().changed("midi_out", ["TR-8*"]))
+
+    box.player.change("midi_out", ["din"])
+    box.attend_cables()
+
+    assert bay.wishes[-1] == []
+    assert box.cabling.complaint == "MIDI: the DIN sockets come and go with the next start."
+    box.player.change("midi_out", ["TR-8*"])
+    box.attend_cables()
+    assert box.cabling.complaint == ""

@@ -19,11 +19,12 @@ from device.settings import Settings
         ("unipolar", 1, 0.75, 0.5, 1.0),
         ("unipolar", -1, 0.75, 0.5, 0.25),
         ("unipolar", 0.5, 0.25, 0.5, 0.5),
-        ("bipolar", 1, 0.5, 0.5, 0.5),
-        ("bipolar", 1, 0.5, 0.75, 1.0),
-        ("bipolar", 1, 0.5, 0.0, 0.0),
-        ("bipolar", 0.25, 0.5, 0.0, 0.25),
-        ("bipolar", 0, 0.5, 0.0, 0.5),
+        ("unipolar", 1, 0.25, -0.5, 0.25),
+        ("bipolar", 1, 0.5, 0.0, 0.5),
+        ("bipolar", 1, 0.5, 0.5, 1.0),
+        ("bipolar", 1, 0.5, -1.0, 0.0),
+        ("bipolar", 0.25, 0.5, -1.0, 0.25),
+        ("bipolar", 0, 0.5, -1.0, 0.5),
     ],
 )
 def test_cv_is_added_to_its_knob(make_box, mode, amount, knob, cv, place):

@@ -5,8 +5,18 @@ import time
 
 import pytest
 
+from hw import fingers
 from hw.errors import PanelError
-from hw.fingers import BOUNCE_S, HOLD_S, GpioButtons, GpioLamps, lit, pin_factory
+from hw.fingers import (
+    BOUNCE_S,
+    HOLD_S,
+    GpioButtons,
+    GpioLamps,
+    MissingLibraryError,
+    Pins,
+    lit,
+    pin_factory,
+)
 from hw.sim import SimButtons, SimLamps
 from hw.table import BUTTONS, LAMP_STATES, LEDS
 from hw.timing import SimTime
@@ -131,14 +141,110 @@ def test_closing_darkens_every_lamp_and_frees_every_pin(factory):
     GpioButtons(factory=factory).close()
 
 
-def test_a_pin_that_is_taken_is_named_and_the_others_are_given_back(factory):
+def test_a_button_whose_pin_is_taken_is_named_the_others_play_and_it_comes_back(factory):
     taken = GpioLamps({"clock": BUTTONS["SHIFT"]}, factory, SimTime())
 
-    with pytest.raises(PanelError, match=rf"button SHIFT: GPIO{BUTTONS['SHIFT']} is not to be had"):
-        GpioButtons(factory=factory)
+    buttons = GpioButtons(factory=factory)
+    factory.pin(BUTTONS["PLAY"]).drive_low()
+    assert buttons.presses() == [("PLAY", "press")]
+    assert f"button SHIFT: GPIO{BUTTONS['SHIFT']} is not to be had" in buttons.complaint
+    buttons.mend(resting=False)
+    assert buttons.complaint
 
     taken.close()
-    GpioButtons(factory=factory).close()
+    buttons.mend(resting=False)
+    factory.pin(BUTTONS["SHIFT"]).drive_low()
+    assert (buttons.complaint, buttons.presses()) == ("", [("SHIFT", "press")])
+    buttons.close()
+
+
+def test_a_lamp_whose_pin_is_taken_is_told_all_the_same_and_shows_it_when_it_is_back(factory):
+    taken = GpioLamps({"clock": LEDS["voice1"]}, factory, SimTime())
+    lamps = GpioLamps(factory=factory, time=SimTime())
+
+    lamps.set("voice1", "on")
+    lamps.set("voice2", "on")
+    assert "LED voice1: GPIO18 is not to be had" in lamps.complaint
+    assert factory.pin(LEDS["voice2"]).state
+
+    taken.close()
+    lamps.mend(resting=False)
+    lamps.refresh()
+    assert lamps.complaint == ""
+    assert factory.pin(LEDS["voice1"]).state
+    lamps.close()
+
+
+def test_a_lamp_that_fails_while_it_plays_is_said_and_nothing_is_raised(factory):
+    lamps = GpioLamps(factory=factory, time=SimTime())
+    lamps.parts["play"].close()
+
+    lamps.set("play", "on")
+    assert "LED play does not light any more" in lamps.complaint
+
+    lamps.mend(resting=False)
+    lamps.refresh()
+    assert lamps.complaint == ""
+    assert factory.pin(LEDS["play"]).state
+    lamps.close()
+
+
+def test_without_a_way_to_the_pins_both_say_so_and_have_it_when_it_is_there(factory):
+    ways = []
+
+    def way():
+        if not ways:
+            raise PanelError("buttons and LEDs: no pins.")
+        return ways[0]
+
+    buttons, lamps = GpioButtons(factory=way), GpioLamps(factory=way, time=SimTime())
+    lamps.set("play", "on")
+    assert buttons.complaint == lamps.complaint == "buttons and LEDs: no pins."
+
+    ways.append(factory)
+    for _ in range(len(BUTTONS) + len(LEDS)):
+        buttons.mend(resting=False)
+        lamps.mend(resting=False)
+    lamps.refresh()
+
+    assert buttons.complaint == lamps.complaint == ""
+    assert factory.pin(LEDS["play"]).state
+    lamps.close()
+    buttons.close()
+
+
+def test_lgpio_is_the_way_to_the_header_s_chip_and_rpi_gpio_where_it_is_missing(monkeypatch):
+    asked = []
+
+    def factory(name, chip=None):
+        asked.append((name, chip))
+        if name == "lgpio" and missing:
+            raise MissingLibraryError("lgpio cannot be used.")
+        return name
+
+    monkeypatch.setattr(fingers, "pin_factory", factory)
+    missing = False
+    pins = Pins(lambda: "/dev/gpiochip4")
+    assert (pins(), pins(), pins.note) == ("lgpio", "lgpio", "")
+    assert asked == [("lgpio", 4)]
+
+    missing = True
+    pins = Pins(lambda: "/dev/gpiochip0")
+    assert pins() == "rpigpio"
+    assert "RPi.GPIO moves them" in pins.note
+
+
+def test_a_library_that_is_missing_is_not_looked_for_again_while_it_plays(monkeypatch):
+    pytest.importorskip("gpiozero", reason="gpiozero is not installed")
+    monkeypatch.setitem(sys.modules, "lgpio", None)
+    monkeypatch.setitem(sys.modules, "RPi", None)
+    pins = Pins()
+    buttons = GpioButtons(factory=pins)
+    assert "lgpio cannot be used" in buttons.complaint
+
+    monkeypatch.setattr(fingers, "pin_factory", lambda *_: pytest.fail("looked for again"))
+    buttons.mend(resting=True)
+    assert "sudo apt install python3-lgpio" in buttons.complaint
 
 
 def test_the_way_to_the_pins_is_named_and_never_guessed():

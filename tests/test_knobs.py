@@ -7,8 +7,9 @@ import random
 import pytest
 
 from hw import knobs
-from hw.errors import PanelError
-from hw.knobs import END_ZONE, HYSTERESIS, ChipWatch, KnobFilter, Mcp3008Knobs
+from hw.calibration import Calibration, at_0_and_5_volts, reference
+from hw.chip_watch import REGAIN, ChipWatch
+from hw.knobs import END_ZONE, HYSTERESIS, KnobFilter, Mcp3008Knobs
 from hw.sim import SimKnobs
 from hw.table import ADC_HZ, COUNTS
 from hw.timing import SimTime
@@ -27,6 +28,7 @@ class ChipOnBus:
         self.counts = list(counts)
         self.there = True
         self.loose = 1
+        self.noise = random.Random(7)
         self.failing = False
         self.locked = False
         self.speed = None
@@ -52,8 +54,10 @@ class ChipOnBus:
         if self.failing:
             raise OSError(5, "Input/output error")
         sent = f"{int.from_bytes(out, 'big'):0{8 * len(out)}b}"
-        answer = [self.loose if not self.there else 1] * len(sent)  # its output floats until it answers
-        if self.there:
+        answer = [self.loose] * len(sent)  # its output is off until it answers
+        if self.there == "noise":
+            answer = [self.noise.randint(0, 1) for _ in sent]
+        elif self.there:
             start = sent.index("1")
             single, channel = sent[start + 1], int(sent[start + 2 : start + 5], 2)
             assert single == "1", "not a pair of channels"
@@ -69,9 +73,10 @@ class ChipSelect:
         self.value = value
 
 
-def chip_and_knobs(counts=(0, 1, 511, 512, 513, 1000, 1022, 1023)):
+def chip_and_knobs(counts=(0, 1, 511, 512, 513, 1000, 1022, 1023), loose=1):
     pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
     chip = ChipOnBus(counts)
+    chip.loose = loose
     time = SimTime()
     return chip, time, Mcp3008Knobs(time, spi=chip, cs=chip.cs)
 
@@ -104,7 +109,7 @@ def test_knobs_stand_where_they_are_from_the_first_moment():
     _, _, box = chip_and_knobs([0, 512, 1023, 1019, 0, 512, 1023, 100])
 
     assert box.values == pytest.approx([0, 0.5, 1, 1], abs=0.002)
-    assert box.cv == pytest.approx([0, 0.5, 1, 100 / COUNTS], abs=0.002)
+    assert box.cv == pytest.approx([0, 512 / 656, 1, 100 / 656], abs=0.005)
 
 
 def test_a_turned_knob_arrives_within_a_tenth_of_a_second_and_moves_no_other():
@@ -121,56 +126,163 @@ def test_a_turned_knob_arrives_within_a_tenth_of_a_second_and_moves_no_other():
 def test_a_step_on_a_cv_jack_arrives_at_the_next_reading():
     chip, time, box = chip_and_knobs([512] * 8)
 
-    chip.counts[5] = 900
+    chip.counts[5] = 328
     read_round(box, time)
 
-    assert box.cv[1] == pytest.approx(900 / COUNTS, abs=0.005)
+    assert box.cv[1] == pytest.approx(0.5, abs=0.005), "2.5 V"
 
 
+def test_an_input_that_is_built_for_both_sides_gives_both_sides():
+    circuits = ["bipolar", "unipolar", "off", "bipolar"]
+    _, _, box = calibrated_box(reference(circuits), [512] * 4 + [512, 0, 0, 0])
+
+    assert box.cv == pytest.approx([0, 0, 0, -1], abs=0.02)
+
+
+def without_chip(loose=1, counts=(0,) * 8):
+    """Power on, and nobody answers."""
+    pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
+    chip = ChipOnBus(counts)
+    chip.there, chip.loose = False, loose
+    time = SimTime()
+    return chip, time, Mcp3008Knobs(time, spi=chip, cs=chip.cs)
+
+
+WITHIN_A_SECOND = 62  # rounds of eight readings, 2 ms apart
+
+
+@pytest.mark.parametrize("there", [False, "noise"])
 @pytest.mark.parametrize("loose", [1, 0])
-def test_a_chip_that_goes_is_told_of_and_the_values_stay(loose):
-    chip, time, box = chip_and_knobs([700, 300, 512, 100, 0, 0, 400, 0])
+def test_a_chip_that_goes_is_told_of_within_a_second_and_the_values_stay(loose, there):
+    chip, time, box = chip_and_knobs([700, 300, 512, 100, 0, 0, 400, 0], loose)
     before = (list(box.values), list(box.cv))
 
-    chip.there, chip.loose = False, loose
-    read_round(box, time, rounds=4)
+    chip.there = there
+    read_round(box, time, rounds=WITHIN_A_SECOND)
 
     assert (box.values, box.cv) == before
     assert "MCP3008" in box.complaint
     assert "gpio=9=pu" in box.complaint
 
 
+def test_a_wire_that_is_held_low_is_told_from_knobs_at_their_ends():
+    chip, time, box = chip_and_knobs([700, 0, 0, 0, 0, 0, 0, 0])
+
+    chip.there, chip.loose = False, 0  # the pull-up is there, and a short to ground
+    read_round(box, time, rounds=8)
+
+    assert "answers" in box.complaint
+    assert box.values[0] == pytest.approx(0.688, abs=0.01)
+
+
 @pytest.mark.parametrize("loose", [1, 0])
-def test_a_chip_that_comes_back_is_believed_again(loose):
-    chip, time, box = chip_and_knobs([700, 300, 512, 100, 0, 0, 400, 0])
-    chip.there, chip.loose = False, loose
+def test_a_chip_that_comes_back_is_believed_again_and_all_in_one_go(loose):
+    chip, time, box = chip_and_knobs([700, 300, 512, 100, 0, 0, 400, 0], loose)
+    chip.there = False
     read_round(box, time, rounds=3)
+    before = (list(box.values), box.returns)
+    seen = set()
 
     chip.there = True
     chip.counts[1] = 1023
-    read_round(box, time, rounds=12)
+    for reading in range(12 * 8):
+        time.sleep_until(time.now() + READING)
+        box.read(reading % 8)
+        seen.add((tuple(box.values), box.returns))
 
     assert box.complaint == ""
     assert box.values[1] == 1.0
+    assert box.returns == before[1] + 1
+    assert all(values == tuple(before[0]) for values, returns in seen if returns == before[1])
 
 
-def test_a_knob_that_is_torn_to_zero_gets_there():
-    chip, time, box = chip_and_knobs([700, 0, 0, 0, 0, 0, 0, 0])
+def test_a_wire_whose_pull_up_comes_off_is_read_on():
+    chip, time, box = chip_and_knobs([700] * 8)
+    assert box.pulled_up
 
-    chip.counts[0] = 0
-    read_round(box, time, rounds=9)
+    chip.loose = 0
+    chip.counts[0] = 300
+    read_round(box, time, rounds=30)
 
-    assert box.values[0] == 0.0
     assert box.complaint == ""
+    assert not box.pulled_up
+    assert box.values[0] == pytest.approx(0.29, abs=0.01)
 
 
-def test_two_knobs_that_are_torn_to_zero_get_there_while_another_is_up():
+def test_a_wire_that_floated_is_not_taken_to_be_pulled_up():
+    chip, time, box = chip_and_knobs([700] * 8, loose=0)
+
+    chip.there = "noise"
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+    chip.there = True
+    read_round(box, time, rounds=10)
+
+    assert (box.complaint, box.pulled_up) == ("", False)
+
+
+def test_a_spark_on_the_wire_is_no_complaint_and_moves_nothing():
+    chip, time, box = chip_and_knobs([700] * 8)
+    before = list(box.values)
+
+    chip.there = False
+    box.read(3)
+    chip.there = True
+    complaints = set()
+    for _ in range(10):
+        read_round(box, time)
+        complaints.add(box.complaint)
+
+    assert complaints == {""}
+    assert (box.values, box.returns) == (before, 1)
+
+
+@pytest.mark.parametrize("counts", [[0] * 8, [1023] * 8, [512] * 8, [0, 0, 0, 0, 512, 512, 512, 512]])
+def test_knobs_at_their_ends_or_all_alike_are_no_alarm(counts):
+    chip, time, box = chip_and_knobs(counts)
+    read_round(box, time, rounds=20)
+    for channel in [*range(8), *range(8)]:  # and all are turned, one after the other, and back
+        chip.counts[channel] = 300 if chip.counts[channel] != 300 else counts[channel]
+        read_round(box, time, rounds=20)
+
+    assert box.complaint == ""
+    assert box.values[0] == pytest.approx(counts[0] / COUNTS, abs=0.01)
+
+
+@pytest.mark.parametrize(("loose", "code"), [(1, 300), (1, 512), (0, 0), (0, 300), (0, 512)])
+def test_a_chip_that_is_stuck_at_one_reading_is_told_of_and_the_values_stay(loose, code):
+    counts = [700, 100, 512, 900, 0, 0, 656, 0]
+    chip, time, box = chip_and_knobs(counts, loose)
+    before = (list(box.values), list(box.cv))
+
+    chip.counts = [code] * 8
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+    assert (box.values, box.cv) == before
+    assert f"the MCP3008 answers {code} on every channel" in box.complaint
+
+    chip.counts = counts
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+    assert box.complaint == ""
+    assert box.values == pytest.approx(before[0], abs=0.005)
+    assert box.cv == pytest.approx(before[1], abs=0.005)
+
+
+def test_knobs_that_are_torn_to_zero_get_there():
     chip, time, box = chip_and_knobs([700, 700, 300, 0, 0, 0, 0, 0])
 
     chip.counts[0] = chip.counts[1] = 0
     read_round(box, time, rounds=9)
 
     assert box.values[:2] == [0.0, 0.0]
+    assert box.complaint == ""
+
+
+def test_without_a_pull_up_one_knob_that_is_torn_to_zero_gets_there():
+    chip, time, box = chip_and_knobs([700, 0, 0, 0, 0, 0, 0, 0], loose=0)
+
+    chip.counts[0] = 0
+    read_round(box, time, rounds=9)
+
+    assert box.values[0] == 0.0
     assert box.complaint == ""
 
 
@@ -181,26 +293,114 @@ def test_a_bus_that_fails_is_told_of_and_nothing_is_raised_while_playing():
     assert box.read(0) == 700
     assert "Input/output error" in box.complaint
     chip.failing = False
-    read_round(box, time)
+    read_round(box, time, rounds=5)
     assert box.complaint == ""
 
 
-def test_a_box_without_a_chip_does_not_open():
-    pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
-    chip = ChipOnBus([0] * 8)
-    chip.there = False
+@pytest.mark.parametrize("loose", [1, 0])
+def test_a_box_without_a_chip_opens_with_its_knobs_in_the_middle_and_says_so(loose):
+    _, time, box = without_chip(loose)
+    read_round(box, time, rounds=5)
 
-    with pytest.raises(PanelError, match=r"no MCP3008 answers on SPI0.*dtparam=spi=on"):
-        Mcp3008Knobs(SimTime(), spi=chip, cs=chip.cs)
+    assert (box.values, box.cv, box.returns) == ([0.5] * 4, [0.0] * 4, 0)
+    assert "MCP3008" in box.complaint
+    assert "dtparam=spi=on" in box.complaint
 
 
-def test_a_machine_without_a_bus_is_told_so():
+@pytest.mark.parametrize("loose", [1, 0])
+def test_a_chip_that_appears_late_is_there_within_a_second(loose):
+    chip, time, box = without_chip(loose, [100, 200, 300, 400, 0, 0, 0, 1023])
+
+    chip.there = True
+    read_round(box, time, rounds=WITHIN_A_SECOND)
+
+    assert (box.complaint, box.returns) == ("", 1)
+    assert box.counts == chip.counts
+
+
+def test_a_machine_without_a_bus_is_told_so_and_no_reading_is_made():
     pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
     if os.path.exists(knobs.SPIDEV):
         pytest.skip("this machine has an SPI bus")
 
-    with pytest.raises(PanelError, match=r"no /dev/spidev0.0.*dtparam=spi=on.*--panel sim"):
-        Mcp3008Knobs()
+    box = Mcp3008Knobs()
+
+    assert not box.present
+    assert box.read(0) == 0
+    for part in ("no /dev/spidev0.0", "dtparam=spi=on", "--panel sim"):
+        assert part in box.complaint
+
+
+def test_a_bus_that_appears_is_opened_while_the_music_rests(monkeypatch, tmp_path):
+    pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
+    spidev = tmp_path / "spidev0.0"
+    monkeypatch.setattr(knobs, "SPIDEV", str(spidev))
+    box = Mcp3008Knobs(SimTime())
+    chip = ChipOnBus([700] * 8)
+    chip.cs.value = False  # as the kernel's own chip select does
+    chip.deinit = lambda: None
+    monkeypatch.setattr(knobs, "_open_bus", lambda: chip)
+
+    box.mend(resting=True)
+    assert not box.present
+    spidev.touch()
+    box.mend(resting=False)
+    assert not box.present
+    box.mend(resting=True)
+    read_round(box, box._time, rounds=5)
+
+    assert (box.present, box.complaint) == (True, "")
+    assert box.values[0] == pytest.approx(0.688, abs=0.01)
+
+
+# --- calibration --------------------------------------------------------------------------------------------
+
+
+def calibrated_box(calibration, counts):
+    pytest.importorskip("adafruit_mcp3xxx", reason="adafruit-circuitpython-mcp3xxx is not installed")
+    chip, time = ChipOnBus(counts), SimTime()
+    return chip, time, Mcp3008Knobs(time, spi=chip, cs=chip.cs, calibration=calibration)
+
+
+@pytest.mark.parametrize(("low", "high"), [(40, 980), (980, 40), (0, 1023)])
+def test_the_ends_of_a_calibrated_knob_are_reached_and_its_middle_is_the_middle(low, high):
+    calibration = Calibration(knobs=((low, high),) * 4)
+    chip, time, box = calibrated_box(calibration, [(low + high) // 2] * 4 + [0] * 4)
+    assert box.values == pytest.approx([0.5] * 4, abs=0.002)
+
+    for end, value in ((high, 1.0), (low, 0.0)):
+        chip.counts[:4] = [end] * 4
+        read_round(box, time, rounds=30)
+        assert box.values == [value] * 4
+
+
+@pytest.mark.parametrize(
+    ("volts", "counts"),
+    [
+        ((0, 5), (0, 1023)),
+        ((0, 5), (512, 20)),
+        ((-5, 5), (1000, 24)),
+        ((0, 10), (3, 1020)),
+        ((1, 4), (250, 760)),
+    ],
+)
+def test_a_calibrated_cv_is_as_many_volts_as_it_is(volts, counts):
+    zero, five = at_0_and_5_volts(volts, counts)
+    calibration = Calibration(cv=((zero, five),) * 4)
+    for wanted in (-5.0, -2.5, 0.0, 1.0, 2.5, 5.0):
+        its = round(zero + wanted / 5 * (five - zero))
+        if 0 <= its <= COUNTS:
+            _, _, box = calibrated_box(calibration, [512] * 4 + [its] * 4)
+            assert box.cv == pytest.approx([wanted / 5] * 4, abs=0.007)
+
+
+def test_a_calibration_that_comes_while_it_plays_holds_at_once_and_counts_as_a_return():
+    _, _, box = chip_and_knobs([300] * 8)
+
+    box.calibrate(Calibration(knobs=((300, 900),) * 4))
+
+    assert box.values == [0.0] * 4
+    assert box.returns == 2
 
 
 def test_a_resting_knob_rests_in_the_noise_of_its_wire():
@@ -252,9 +452,10 @@ def test_a_filter_settles_in_the_same_time_however_often_it_is_read():
 
 def test_the_watch_believes_small_falls_to_zero_at_once():
     watch = ChipWatch()
-    watch.believes(0, 40, answered=True)
+    for _ in range(REGAIN):
+        watch.believes(0, 40, bytes((0x00, 0x00, 40)))
 
-    assert watch.believes(0, 0, answered=True)
+    assert watch.believes(0, 0, bytes(3))
 
 
 def test_the_twin_s_knobs_are_where_they_are_turned():

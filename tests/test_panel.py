@@ -1,13 +1,12 @@
 """Opening and closing a panel, and the table of what is on it."""
 
-import glob
 import os
 import subprocess
 import sys
 
 import pytest
 
-from hw import midi_port, panel
+from hw import fingers, header, knobs, midi_port, panel
 from hw.errors import PanelError
 from hw.panel import Panel, open_panel
 from hw.sim import SimButtons, SimJacks, SimKnobs, SimLamps, SimMidi, SimMidiIn
@@ -134,37 +133,104 @@ def test_a_panel_of_another_kind_is_refused():
         open_panel("pie")
 
 
-def test_the_box_s_own_panel_is_refused_where_there_is_no_header_and_nothing_takes_its_place():
-    pytest.importorskip("gpiod", reason="gpiod is not installed")
-    if glob.glob("/dev/gpiochip*"):
-        pytest.skip("this machine has a gpiochip")
+def no_midi(monkeypatch):
+    def none(name, number=0):
+        raise PanelError(f"MIDI: nothing to open {name} on. Install it.")
+
+    monkeypatch.setattr(panel, "open_midi_out", none)
+    monkeypatch.setattr(panel, "open_midi_in", none)
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine without pins and bus, whatever this one has."""
+    for name in ("gpiod", "gpiozero", "adafruit_mcp3xxx"):
+        pytest.importorskip(name)
+    monkeypatch.setattr(header, "CHIPS", "/nowhere/gpiochip*")
+    monkeypatch.setattr(knobs, "SPIDEV", "/nowhere/spidev0.0")
+    monkeypatch.setattr(fingers, "pin_factory", lambda *_: (_ for _ in ()).throw(PanelError("no pins.")))
+
+
+def test_where_nothing_of_a_panel_is_there_it_is_refused_in_a_sentence(machine, monkeypatch):
+    no_midi(monkeypatch)
+
+    with pytest.raises(PanelError, match=r"no /dev/gpiochip\* on this machine.*--panel sim"):
+        open_panel("pi")
+
+
+def test_a_box_with_midi_alone_plays_and_says_what_is_missing(machine, monkeypatch):
+    def port(name, number=0):
+        found = SimMidi(SimTime(), name)
+        found.system = "ALSA"
+        return found
+
+    monkeypatch.setattr(panel, "open_midi_out", port)
+    monkeypatch.setattr(panel, "open_midi_in", lambda name, number=0: SimMidiIn(SimTime(), name))
+    box = open_panel("pi")
+
+    box.jacks.write({"gate1": 1})
+    box.lamps.set("play", "on")
+    box.knobs.read(3)
+    assert (box.jacks.arrived(), box.buttons.presses()) == ([], [])
+    assert box.knobs.values == [0.5] * 4
+    said = " ".join(box.complaints)
+    for missing in ("no /dev/gpiochip*", "no /nowhere/spidev0.0", "no pins."):
+        assert said.count(missing) == 1, missing
+    for _ in range(8):
+        box.mend(resting=True)
+    box.close()
+
+
+def test_a_box_without_a_chip_for_its_knobs_plays_on_jacks(machine, monkeypatch, tmp_path):
+    monkeypatch.setattr(header, "CHIPS", str(tmp_path / "gpiochip*"))
+    (tmp_path / "gpiochip0").touch()
+    no_midi(monkeypatch)
+
+    box = open_panel("pi")
+
+    assert [part.partition(":")[0] for part in box.complaints] == ["jacks", "knobs", "no pins."]
+    assert box.notes == ["MIDI: nothing to open Fathom on. Install it."]
+    box.close()
+
+
+def test_the_din_sockets_are_an_output_and_an_input_among_others(monkeypatch):
+    opened = []
+    time = SimTime()
+    monkeypatch.setattr(panel, "open_midi_out", lambda *given: opened.append(given) or SimMidi(time, *given))
+    monkeypatch.setattr(panel, "open_midi_in", lambda *given: SimMidiIn(time))
+    box = open_panel("sim", outputs=2, inputs=1, din=(1, 0), wiring=Wiring(serial="/nowhere/serial0"))
+
+    assert [port.system for port in (*box.midi, *box.inputs)] == ["memory", "DIN", "DIN"]
+    assert opened == [("Fathom", 1)]
+    assert [said.partition(" (")[0] for said in box.complaints] == [
+        "MIDI DIN: /nowhere/serial0 does not open"
+    ]
+    assert not box.midi[1].send([0xF8])
+    box.mend(resting=False)
+    box.close()
+
+
+def test_din_sockets_without_a_uart_are_no_way_to_midi(machine, monkeypatch):
+    no_midi(monkeypatch)
 
     with pytest.raises(PanelError, match=r"no /dev/gpiochip"):
-        open_panel("pi")
+        open_panel("pi", din=(0, None), wiring=Wiring(serial="/nowhere/serial0"))
 
 
-def test_a_box_whose_knobs_do_not_open_gives_its_jacks_back(monkeypatch):
-    from hw import jacks, knobs
+def test_parts_that_complain_try_again_in_turn_and_no_other_does():
+    box = open_panel("sim", midi_port=None, time=SimTime())
+    tried = []
+    for name in ("jacks", "knobs", "lamps"):
+        part = getattr(box, name)
+        part.mend = lambda resting, name=name: tried.append((name, resting))
+    box.jacks.complaint = "jacks: none."
+    box.lamps.complaint = "LED play: dark."
 
-    closed = []
+    for resting in (True, False, True, False):
+        box.mend(resting)
 
-    class Jacks:
-        def __init__(self, wiring):
-            pass
-
-        def close(self):
-            closed.append("jacks")
-
-    def no_knobs(time):
-        raise PanelError("knobs: no bus.")
-
-    monkeypatch.setattr(jacks, "GpiodJacks", Jacks)
-    monkeypatch.setattr(knobs, "Mcp3008Knobs", no_knobs)
-
-    with pytest.raises(PanelError, match="no bus"):
-        open_panel("pi")
-
-    assert closed == ["jacks"]
+    assert sorted(tried) == [("jacks", False), ("jacks", False), ("lamps", True), ("lamps", True)]
+    assert box.complaints == ["jacks: none.", "LED play: dark."]
 
 
 def test_a_laptop_imports_the_room_without_any_driver():
@@ -172,7 +238,7 @@ def test_a_laptop_imports_the_room_without_any_driver():
     code = (
         "import sys\n"
         f"for name in {blocked}: sys.modules[name] = None\n"
-        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi_out, hw.table, hw.timing\n"
+        "import hw.panel, hw.sim, hw.jacks, hw.knobs, hw.fingers, hw.midi_out, hw.table, hw.timing, hw.din\n"
         "box = hw.panel.open_panel('sim')\n"
         "box.close()\n"
         "print(*box.notes)\n"

@@ -244,3 +244,29 @@ def test_a_second_box_with_the_same_socket_plays_without_and_says_so(folder, hom
     finally:
         first.terminate()
         first.communicate(timeout=20)
+
+
+def test_what_is_wrong_with_the_panel_is_told_on_stderr_while_it_plays(folder, home):
+    (home / "settings.toml").write_text(
+        'midi_out = ["din"]\n[wiring]\nserial = "/dev/nowhere"\n[calibration]\nA = [1, 2]\n'
+    )
+
+    played = fathom("play", "--slot", 1, "--bpm", 240, "--bars", 2, "--no-display")
+
+    assert played.returncode == 0
+    for sentence in (
+        "settings.toml: calibration.A = [1, 2]: expected two counts",
+        "MIDI DIN: /dev/nowhere does not open (No such file or directory)",
+    ):
+        assert played.stderr.count(sentence) == 1
+
+
+def test_wiring_that_cannot_be_is_said_also_in_simulated_time(folder, home):
+    (home / "settings.toml").write_text("[wiring.out]\ngate1 = 9\n")
+
+    played = fathom("play", "--slot", 1, "--bars", 1, "--time", "sim")
+
+    assert played.returncode == 0
+    assert "jack gate1 out is on GPIO9, which belongs to SPI0" in played.stderr
+    named = fathom("play", "--slot", 1, "--bars", 1, "--time", "sim", "--settings", home / "settings.toml")
+    assert named.returncode == 1, "a file that was named must be good"

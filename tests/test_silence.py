@@ -8,6 +8,7 @@ import sys
 import pytest
 from midi_helpers import jack_server, need_rtmidi, open_when_up
 from process_helpers import ROOT
+from test_din import Cable
 
 from device import silence as silence_room
 from device.keeper import save
@@ -52,14 +53,33 @@ def test_the_lines_are_taken_low_and_given_back_before_any_note_is_ended(home, m
     done = []
 
     class Jacks:
+        complaint = ""
+
+        def __init__(self, wiring):
+            done.append(wiring.jacks_out["gate1"])
+
         def close(self):
             done.append("low")
 
+    home.mkdir()
+    (home / "settings.toml").write_text("[wiring.out]\ngate1 = 17\ngate2 = 16\n")
     monkeypatch.setattr(silence_room, "GpiodJacks", Jacks)
     monkeypatch.setattr(silence_room, "_end_notes", lambda messages: done.append(len(messages)))
 
     assert list(silence()) == []
-    assert done == ["low", 16 + 128]
+    assert done == [17, "low", 16 + 128]
+
+
+def test_what_sounds_at_the_din_socket_is_ended_where_there_is_one(home, monkeypatch):
+    cable = Cable()
+    home.mkdir()
+    (home / "settings.toml").write_text(f'midi_out = ["", "din"]\n[wiring]\nserial = "{cable.path}"\n')
+    monkeypatch.setattr(silence_room, "_lower", lambda: None)
+    monkeypatch.setattr(silence_room, "_end_notes", lambda messages: None)
+
+    assert list(silence()) == []
+    assert cable.heard() == b"".join(endings(Settings()))
+    cable.close()
 
 
 def test_channels_are_those_that_were_set_by_hand_last(home, monkeypatch):
