@@ -11,6 +11,8 @@ from device.messages import from_words
 class Pupil:
     """What the engine sees of a learning, as a test puts it."""
 
+    complaint = ""
+
     def __init__(self):
         self.learning = Learning()
         self.asked = []
