@@ -169,12 +169,10 @@ class Engine:
         events = score.take(beat + 0.5 / NS_PER_MINUTE * clock.bpm)
         plan = output.prepare(events)
         clocks = self.leader.next_time() <= due
-        if clocks:
-            self.time.sleep_until(due)
-        elif plan.messages:  # as soon as it is awake: only jacks are worth the spin
+        if plan.messages and not clocks:  # as soon as it is awake: only jacks are worth the spin
             self.time.nap_until(due - output.lead_ns(plan))
         else:
-            self.time.sleep_until(due - output.lead_ns(plan))
+            self.time.sleep_until(due)
         now = max(due, self.time.now())
         behind = now - due > BEHIND_NS
         if clocks:  # they come first, and never early: a serial port sends byte after byte

@@ -1,8 +1,8 @@
 """Writes what is due to the jacks and the MIDI ports, in one go, and keeps it on the tape.
 
 Order at one instant: what ends, control changes, notes, then the jacks, all in one call. The messages are
-begun earlier by the longest that they have taken of late and a little more, and the call for the jacks by the
-least, so that the jacks change on time and hardly ever early. Decides nothing.
+begun earlier, by the longest that they have taken of late and a little more, so that the jacks change on
+time; those are never early. Decides nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ EVERY = -1  # of the outputs
 MESSAGE_NS = 150_000  # the longest that one message is expected to take, however slow the last ones were
 MESSAGES_NS = 400_000  # and all of an instant together
 FORGETS = 32  # instants in which a slow message is forgotten, about
-REGAINS_NS = 100  # that the jacks' call is expected to take longer, after each that was not quicker
 
 # The jack of a track; a voice past the last gate has none.
 JACK_OF = dict(zip((*range(GATES), ACCENT, CLOCK, RESET), JACKS_OUT, strict=True))
@@ -41,7 +40,6 @@ class Output:
         self.tape = tape
         self._notes = Notes(len(panel.midi))
         self._message_ns = 0  # the longest that a message took of late
-        self._jacks_ns = 0  # the least that the jacks' call took of late
 
     @property
     def levels(self) -> list[int]:
@@ -54,7 +52,7 @@ class Output:
 
     def lead_ns(self, plan: Plan) -> int:
         """How long before its instant a plan is to be begun, for its jacks to change at that instant."""
-        return min(MESSAGES_NS, len(plan.messages) * self._message_ns) + self._jacks_ns
+        return min(MESSAGES_NS, len(plan.messages) * self._message_ns)
 
     def commit(self, plan: Plan, beat: float, due: int) -> None:
         """Write a plan: its messages now, its jacks when it is due."""
@@ -65,11 +63,8 @@ class Output:
             each = min(MESSAGE_NS, (self.time.now() - begun) // len(plan.messages))
             self._message_ns = max(each, self._message_ns - self._message_ns // FORGETS)
         if plan.levels:
-            self.time.sleep_until(due - self._jacks_ns)
-        begun = self.time.now()
-        at = self._set(plan.levels, beat, due)
-        if at:
-            self._jacks_ns = min(at - begun, self._jacks_ns + REGAINS_NS)
+            self.time.sleep_until(due)
+        self._set(plan.levels, beat, due)
         self._notes.take(plan)
         self.health.wrote(self.time.now() - due)
 
@@ -98,10 +93,9 @@ class Output:
         """Send a message that belongs to no track to every output: clock, transport, a program change."""
         self._send(message, beat, due)
 
-    def _set(self, changes: dict[int, int], beat: float, due: int) -> int:
-        """When these jacks had changed; 0 where there is none."""
+    def _set(self, changes: dict[int, int], beat: float, due: int) -> None:
         if not changes:
-            return 0
+            return
         jacks = {JACK_OF[track]: level for track, level in changes.items() if track in JACK_OF}
         if jacks:
             self.panel.jacks.write(jacks)
@@ -109,7 +103,6 @@ class Output:
         if self.tape:
             for name, level in jacks.items():
                 self.tape.jack(beat, due, at, name, level)
-        return at
 
     def _send(self, message: bytes, beat: float, due: int, port: int = EVERY) -> None:
         ports = self.panel.midi if port == EVERY else self.panel.midi[port : port + 1]

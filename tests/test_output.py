@@ -89,22 +89,6 @@ def test_a_slow_message_is_allowed_for_until_it_is_long_past(monkeypatch):
     assert 5000 <= leads[-1] < 5100
 
 
-def test_the_jacks_are_begun_earlier_by_the_least_that_they_take(monkeypatch):
-    output, panel = make()
-    takes = [20_000] * 300 + [90_000] + [20_000] * 3 + [15_000]
-    monkeypatch.setattr(panel.jacks, "write", lambda levels: output.time.stall(takes.pop(0)))
-    due = 0
-    while takes:
-        due += 1_000_000
-        plan = output.prepare([Event(0.0, GATE if due // 1_000_000 % 2 else END, 0, KICK)])
-        output.time.sleep_until(due - output.lead_ns(plan))
-        output.commit(plan, 0.0, due)
-
-    late = [entry["at_ns"] - entry["due_ns"] for entry in output.tape.entries]
-    assert late[0] == 20_000
-    assert late[299:] == [0, 70_000, -100, 0, 0, -5000], "a slow call is not taken for the rule"
-
-
 def test_panic_is_heard_on_every_channel():
     output, panel = make()
 
