@@ -85,7 +85,10 @@ class Box:
 
     @property
     def complaints(self) -> list[str]:
-        """What is wrong at this moment, in sentences."""
+        """What is wrong at this moment, or only waits, in sentences."""
+        return [*self._wrong(), *([self.sync.waits] if self.sync.waits else [])]
+
+    def _wrong(self) -> list[str]:
         desk = self.desk
         asked: list[Any] = [self.hands, self.sync, self.controls, self.cabling, desk.learner, desk.sticks]
         said = [*self._told.values(), *([self.safe] if self.safe and not desk.changes else [])]
@@ -199,12 +202,16 @@ class Box:
         """Let the lamps say how things are."""
         lamps, sync = self.panel.lamps, self.sync
         waits = "slow" if sync.awaited or sync.held else "off"
+        plays = "slow" if self.player.waiting else "on"  # another slot comes in on the bar line
         lamps.refresh()
-        lamps.set("play", "on" if self.player.playing else waits)
+        lamps.set("play", plays if self.player.playing else waits)
         lamps.set("learn", self._learning())
-        lamps.set("clock", "double" if self.complaints else waits if sync.source == "internal" else "on")
+        lamps.set("clock", "double" if self._wrong() else waits if sync.source == "internal" else "on")
+        output = self.engine.output
         for voice in range(GATES):
-            lamps.set(f"voice{voice + 1}", "on" if self.engine.output.levels[voice] else "off")
+            lit = output.levels[voice] or voice in output.rose
+            lamps.set(f"voice{voice + 1}", "on" if lit else "off")
+        output.rose.clear()
 
     def _learning(self) -> str:
         """What the lamp of LEARN shows: work, a failure, something to offer, or a stick that can be asked."""

@@ -39,6 +39,7 @@ class Output:
         self.health = health
         self.tape = tape
         self._notes = Notes(len(panel.midi))
+        self.rose: set[int] = set()  # tracks whose jack has risen since the lamps looked, who take them away
         self._message_ns = 0  # the longest that a message took of late
 
     @property
@@ -100,6 +101,7 @@ class Output:
         if jacks:
             self.panel.jacks.write(jacks)
         at = self.time.now()
+        self.rose.update(track for track, level in changes.items() if level)
         if self.tape:
             for name, level in jacks.items():
                 self.tape.jack(beat, due, at, name, level)

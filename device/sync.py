@@ -66,14 +66,17 @@ class Sync:
                 what, _, advice = source.follower.complaint.partition(":")
                 advice = " change the tempo of the sender" if source in self.midi else advice
                 return f"clock at {source.name}: {what}:{advice.rstrip('.')}."
-        wanted = self._seen.clock
-        if wanted == "link" and self.link is None:
+        if self._seen.clock == "link" and self.link is None:
             return 'Ableton Link is joined when the box starts: write clock = "link" into settings.toml.'
-        if self.awaited:
-            return (
-                f"PLAY waits for {LEADS.get(wanted, 'the clock')}; set clock to internal to play without it."
-            )
         return ""
+
+    @property
+    def waits(self) -> str:
+        """What PLAY waits for, in a sentence, or empty: nothing is wrong with that."""
+        if not self.awaited:
+            return ""
+        leads = LEADS.get(self._seen.clock, "the clock")
+        return f"PLAY waits for {leads}; set clock to internal to play without it."
 
     # --- what arrives ------------------------------------------------------------------------------------
 
