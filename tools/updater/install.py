@@ -241,7 +241,8 @@ def _complete(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         own = {"FATHOM_HOME": scratch, "FATHOM_SOCKET": f"{scratch}/control.sock", "LG_WD": scratch}
         _do("a part of it is missing", [python, "-c", f"import {ROOMS}"], TRIAL, folder, own)
-        updater = [sys.executable, "-E", "-s", "-m", "tools.updater", "--help"]
+        system = getattr(sys, "_base_executable", sys.executable)  # no environment's packages beside its own
+        updater = [system, "-E", "-s", "-m", "tools.updater", "--help"]
         _do("its updater does not run", updater, TRIAL, folder, own)
         tape = Path(scratch, "tape")
         play = ["play", "--panel", "sim", "--time", "sim", "--bars", "1", "--fresh", "--no-display"]
