@@ -129,8 +129,18 @@ def test_a_stick_that_is_pulled_ends_its_unit_and_is_let_go_of(unit):
     assert "\nExecStopPost=-+/usr/bin/systemd-umount --quiet /run/fathom-stick/%i\n" in text
     mount = next(line for line in text.splitlines() if "systemd-mount" in line and "ExecStartPre" in line)
     assert "nosuid,nodev,noexec" in mount
-    assert "--type=vfat,exfat" in mount
+    assert "in vfat|exfat) exec systemd-mount" in mount
+    assert "--type=$$type" in mount, "systemd-mount refuses --owner with a list of types"
     assert ("=ro," in mount) == (unit.stem == "fathom-stick@"), "only a backup may write to a stick"
+
+
+def test_a_stick_that_the_box_keeps_its_own_on_is_not_taken_for_one_with_loops():
+    rules = (SYSTEMD / "90-fathom-stick.rules").read_text()
+    mount = (SYSTEMD / "mount.fathom").read_text()
+
+    skipped = rules.index('ENV{ID_FS_LABEL}=="fathom", GOTO="fathom_stick_end"')
+    assert skipped < rules.index("SYSTEMD_WANTS")
+    assert "blkid -L fathom" in mount
 
 
 def test_the_status_that_asks_for_a_backup_is_the_one_that_the_unit_knows():
