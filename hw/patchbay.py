@@ -90,7 +90,7 @@ class PatchBay:
                 try:
                     self._system.connect(source, sink)
                 except Exception:
-                    if cable not in self._refused:
+                    if cable not in self._refused and self._has(own, source, sink):
                         self._refused.add(cable)
                         events.append(_event("refused", source, sink))
                     continue
@@ -99,6 +99,10 @@ class PatchBay:
         self._refused &= wanted.keys()
         self._refused -= self._held.keys()
         return events
+
+    def _has(self, own: set[str], *ports: Port) -> bool:
+        """Whether these are there still: what went this very moment refuses nothing."""
+        return {port.key for port in ports} <= {port.key for port in self._system.ports(own)}
 
 
 def _cables(ports: list[Port], ours: list[Port], wishes: Iterable[Wish]) -> dict[Cable, tuple[Port, Port]]:

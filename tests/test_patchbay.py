@@ -137,6 +137,18 @@ def test_what_refuses_is_told_once_and_tried_again(bay):
     assert sync((OUT, "A")) == [("connected", OUT, "A:1")]
 
 
+def test_what_is_unplugged_while_it_is_connected_has_refused_nothing(bay):
+    system, sync = bay
+    system.plug(20, "A:1")
+
+    def connect(source, sink):
+        system.unplug(20)
+        raise OSError("no such port")
+
+    system.connect = connect
+    assert sync((OUT, "A")) == []
+
+
 @pytest.mark.parametrize(
     ("name", "fits"),
     [
