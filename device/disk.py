@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def write_safely(path: Path, blob: bytes) -> None:
         path.write_bytes(blob)
         return
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")  # two writers do not meet
+    _sweep(path)
     try:
         with beside.open("wb") as file:
             file.write(blob)
@@ -31,6 +33,24 @@ def write_safely(path: Path, blob: bytes) -> None:
             raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     flush_folder(path.parent)
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of that file began and a power cut ended: there would be one more with each."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.new"):
+        with contextlib.suppress(OSError, ValueError, OverflowError):
+            if not _lives(int(left.name.split(".")[-2])):
+                left.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 def flush_folder(folder: Path) -> None:
